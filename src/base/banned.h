@@ -1,0 +1,26 @@
+/*
+ * libc calls that do not compile here (the Makefile includes this file before every source of ours),
+ * because each has cost somebody a hole or a day. What to use instead stands beside it.
+ */
+#ifndef ENG_BASE_BANNED_H
+#define ENG_BASE_BANNED_H
+
+/* Headers that declare the banned names, or use them in macros, come first. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strncpy stpcpy strcat strncat /* eng_buf, snprintf */
+#pragma GCC poison sprintf vsprintf gets                /* snprintf, eng_buf_format */
+#pragma GCC poison strtok strtok_r                      /* eng_str_cut */
+#pragma GCC poison atoi atol atoll atof sscanf          /* eng_str_i64, json numbers */
+#pragma GCC poison localtime gmtime ctime asctime       /* eng_time_format */
+#pragma GCC poison strerror                             /* strerror_r through eng_fail_errno */
+#pragma GCC poison rand srand random srandom drand48    /* eng_random */
+#pragma GCC poison alloca system popen tmpnam mktemp    /* eng_alloc, posix_spawn, eng_file_unnamed */
+#ifndef ENG_ALLOC_ITSELF
+#pragma GCC poison malloc calloc realloc free strdup strndup asprintf vasprintf /* base/alloc.h */
+#endif
+
+#endif
