@@ -97,6 +97,182 @@ typedef struct eng_str {
     size_t len;
 } eng_str;
 
+/* ---- The library -------------------------------------------------------------------------------- */
+
+/* Once, before any thread and any other call: hands our allocator to SQLite and libcurl. */
+ENG_EXPORT eng_status eng_init(eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_quit(void);
+
+typedef struct eng_build {
+    const char *version;
+    const char *commit;
+    const char *compiler;
+    const char *target;    /* "x86_64-linux" */
+    const char *libraries; /* "sqlite 3.40.1, libcurl 7.88.1, ..." as linked now */
+} eng_build;
+ENG_EXPORT const eng_build *eng_build_info(void);
+
+/*
+ * An engine: one data directory, open. It holds the directory's lock until it is closed; a second one
+ * gets ENG_ELOCKED with the holder's pid. Opening makes what is missing and migrates what is older;
+ * what is damaged or newer is refused.
+ */
+typedef struct eng eng;
+
+typedef struct eng_options {
+    const char *data;      /* the directory; NULL: $XDG_DATA_HOME/engenho or ~/.local/share/engenho */
+    unsigned job_threads;  /* 0: one a processor */
+} eng_options;
+
+ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out, eng_error *err) ENG_MUST_CHECK;
+/* Running jobs are asked to stop, and go on at the next opening where they can. */
+ENG_EXPORT void eng_close(eng *e);
+ENG_EXPORT const char *eng_data(const eng *e);
+
+typedef struct eng_health {
+    const char *version;
+    double uptime_s;
+    uint64_t collections;
+    uint64_t disk_free;    /* bytes that may still be written in the data directory */
+} eng_health;
+/* From memory, but for one statfs: fit for an event loop. */
+ENG_EXPORT void eng_health_now(eng *e, eng_health *out);
+
+/* Counters for /metrics, from memory. */
+typedef struct eng_counters {
+    uint64_t commits;      /* transactions of the store */
+    uint64_t writes;       /* operations in them; several share a commit */
+    uint64_t store_bytes;  /* of the database file and its log */
+    uint64_t jobs_queued;
+    uint64_t jobs_running;
+    uint64_t allocations;  /* since the process began */
+    int64_t allocated;     /* bytes held now */
+} eng_counters;
+ENG_EXPORT void eng_counters_now(eng *e, eng_counters *out);
+
+/* ---- Keys --------------------------------------------------------------------------------------- */
+
+typedef enum eng_role { ENG_ROLE_NONE, ENG_ROLE_READ, ENG_ROLE_WRITE, ENG_ROLE_ADMIN } eng_role;
+ENG_EXPORT const char *eng_role_name(eng_role role);
+ENG_EXPORT bool eng_role_of(eng_str name, eng_role *out);
+
+#define ENG_ID_SIZE 17          /* 16 characters and a NUL */
+#define ENG_KEY_SECRET_SIZE 64  /* "eng_", the id, '_', 40 characters, and a NUL */
+#define ENG_KEY_NAME_MAX 200    /* characters */
+
+typedef struct eng_key {
+    char id[ENG_ID_SIZE];
+    const char *name;
+    eng_role role;
+    uint32_t rate;              /* requests a minute; 0: no limit */
+    int64_t created_ms;
+} eng_key;
+
+/* Stored as keyed hashes: the secret is in *secret, this once. name: 1 to 200 characters. */
+ENG_EXPORT eng_status eng_key_add(eng *e, eng_str name, eng_role role, uint32_t rate, eng_key *out,
+                                  char secret[ENG_KEY_SECRET_SIZE], eng_error *err) ENG_MUST_CHECK;
+/* Frees what eng_key_add put into *out. */
+ENG_EXPORT void eng_key_clear(eng_key *key);
+ENG_EXPORT eng_status eng_key_remove(eng *e, eng_str id, eng_error *err) ENG_MUST_CHECK;
+/* From memory, in constant time for a given id: fit for an event loop. False for no such key. */
+ENG_EXPORT bool eng_key_check(eng *e, eng_str secret, char id[ENG_ID_SIZE], eng_role *role,
+                              uint32_t *rate);
+
+/* Lists come in pages: `next` of one page is given to fetch the following, NULL for the first. */
+#define ENG_NEXT_SIZE 40
+typedef struct eng_key_page {
+    eng_key *keys;
+    size_t count;
+    char next[ENG_NEXT_SIZE]; /* empty on the last page */
+} eng_key_page;
+ENG_EXPORT eng_status eng_key_list(eng *e, unsigned limit, const char *next, eng_key_page **out,
+                                   eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_key_page_free(eng_key_page *page);
+
+/* ---- Jobs --------------------------------------------------------------------------------------- */
+
+/* Long work: kept in the store, run by the engine's own threads at a lower priority. After a crash a
+ * job goes on where its kind allows it, or has failed and says so. */
+typedef enum eng_job_state {
+    ENG_JOB_QUEUED,
+    ENG_JOB_RUNNING,
+    ENG_JOB_DONE,
+    ENG_JOB_FAILED,
+    ENG_JOB_CANCELLED
+} eng_job_state;
+ENG_EXPORT const char *eng_job_state_name(eng_job_state state);
+
+typedef struct eng_job {
+    int64_t id;
+    const char *kind;
+    eng_job_state state;
+    uint64_t done;
+    uint64_t total;       /* 0: not known */
+    double eta_s;         /* < 0: not known */
+    const char *result;   /* JSON, or NULL */
+    const char *error;    /* a message, or NULL */
+    unsigned attempt;
+    int64_t created_ms;
+    int64_t started_ms;   /* 0: not yet */
+    int64_t ended_ms;     /* 0: not yet */
+} eng_job;
+
+ENG_EXPORT eng_status eng_job_get(eng *e, int64_t id, eng_job **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_job_free(eng_job *job);
+/* Queued: cancelled at once. Running: asked to stop. Ended: ENG_ECONFLICT. */
+ENG_EXPORT eng_status eng_job_cancel(eng *e, int64_t id, eng_error *err) ENG_MUST_CHECK;
+
+/* Newest first. */
+typedef struct eng_job_page {
+    eng_job *jobs;
+    size_t count;
+    char next[ENG_NEXT_SIZE];
+} eng_job_page;
+ENG_EXPORT eng_status eng_job_list(eng *e, unsigned limit, const char *next, eng_job_page **out,
+                                   eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_job_page_free(eng_job_page *page);
+
+/*
+ * Calls fn with the job as it is now, then whenever it changes (at most ten times a second), at last
+ * with its final state; from another thread, which fn must not hold up. After eng_job_unwatch has
+ * returned fn is not called again; fn itself must not unwatch.
+ */
+typedef struct eng_job_watch eng_job_watch;
+typedef void eng_job_watch_fn(void *ctx, const eng_job *job);
+ENG_EXPORT eng_status eng_job_watch_new(eng *e, int64_t id, eng_job_watch_fn *fn, void *ctx,
+                                        eng_job_watch **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_job_unwatch(eng_job_watch *watch);
+
+/* ---- Care of the data ----------------------------------------------------------------------------- */
+
+/* Jobs. A backup is a folder (made by it; there already: ENG_ECONFLICT) with the database as of one
+ * instant, the files beside it and a manifest of checksums; the engine goes on meanwhile. */
+ENG_EXPORT eng_status eng_backup(eng *e, const char *to, int64_t *job, eng_error *err) ENG_MUST_CHECK;
+/* Checks everything; with `repair`, rebuilds what is derived. The job's result lists the findings. */
+ENG_EXPORT eng_status eng_doctor(eng *e, bool repair, int64_t *job, eng_error *err) ENG_MUST_CHECK;
+
+/* The same on a directory that no engine has open, also one that eng_open refuses. */
+typedef struct eng_finding {
+    const char *check;    /* "database", "lock", "space" ... */
+    eng_status status;    /* ENG_OK: all well */
+    const char *message;
+    bool repaired;
+} eng_finding;
+typedef struct eng_findings {
+    eng_finding *items;
+    size_t count;
+    bool sound;           /* nothing is wrong, or all that was is repaired */
+} eng_findings;
+ENG_EXPORT eng_status eng_examine(const char *data, bool repair, eng_findings **out,
+                                  eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_findings_free(eng_findings *findings);
+
+/* Checks a backup's manifest, then puts it in the place of `data` (NULL as in eng_options). A
+ * directory that holds data is refused with ENG_ECONFLICT unless `replace`; then it is kept beside,
+ * with ".before-restore" behind its name, until the new one is whole. */
+ENG_EXPORT eng_status eng_restore(const char *data, const char *from, bool replace,
+                                  eng_error *err) ENG_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif
