@@ -4,6 +4,7 @@
  * tests can count them, and a request can be given a budget that it cannot exceed.
  *
  * A size of 0 gives a valid pointer. NULL means out of memory, an ordinary error (ENG_ENOMEM).
+ * A reallocation counts as an allocation and, where there was old memory, as a free.
  */
 #ifndef ENG_BASE_ALLOC_H
 #define ENG_BASE_ALLOC_H
@@ -12,16 +13,16 @@
 
 #include <stdatomic.h>
 
-void *eng_alloc(size_t size) __attribute__((malloc, alloc_size(1), warn_unused_result));
-void *eng_zalloc(size_t size) __attribute__((malloc, alloc_size(1), warn_unused_result));
+void *eng_alloc(size_t size) __attribute__((__malloc__, alloc_size(1), warn_unused_result));
+void *eng_zalloc(size_t size) __attribute__((__malloc__, alloc_size(1), warn_unused_result));
 /* count * size, checked; not zeroed. */
 void *eng_alloc_array(size_t count, size_t size)
-    __attribute__((malloc, alloc_size(1, 2), warn_unused_result));
+    __attribute__((__malloc__, alloc_size(1, 2), warn_unused_result));
 /* On failure NULL, and the old memory stays as it was. */
 void *eng_realloc(void *old, size_t size) __attribute__((alloc_size(2), warn_unused_result));
 void eng_free(void *p);
 /* A NUL-terminated copy. */
-char *eng_strdup(eng_str text) __attribute__((malloc, warn_unused_result));
+char *eng_strdup(eng_str text) __attribute__((__malloc__, warn_unused_result));
 
 /* Since the process began; `bytes` is what is held now. Sums over threads, exact when they rest. */
 typedef struct {
