@@ -5,8 +5,9 @@
  *     return eng_fail(err, ENG_ENOTFOUND, "no job '%s'", id);
  *
  * Messages: lower case, no full stop, the subject quoted. err may be NULL. Text that does not fit is
- * cut at a character's boundary; bytes that are no UTF-8 become '?', because a message may quote
- * what a stranger sent and ends up in JSON.
+ * cut at a character's boundary; bytes that are no UTF-8 and control characters become '?', because
+ * a message may quote what a stranger sent and ends up in JSON and on terminals. The arguments may
+ * point into err itself.
  */
 #ifndef ENG_BASE_ERROR_H
 #define ENG_BASE_ERROR_H
@@ -23,13 +24,24 @@ eng_status eng_fail_at(eng_error *err, eng_status status, size_t position, const
 eng_status eng_fail_field(eng_error *err, eng_status status, eng_str field, const char *format, ...)
     ENG_PRINTF(4, 5);
 
-/* From errno: "<what>: <strerror>"; ENOSPC, EROFS, ENOENT and their likes find their own status. */
+/*
+ * From errno: "<what>: <strerror>". The status:
+ *
+ *     ENOENT                    ENG_ENOTFOUND
+ *     EEXIST                    ENG_ECONFLICT
+ *     ENOMEM                    ENG_ENOMEM
+ *     ENOSPC, EDQUOT            ENG_ENOSPACE
+ *     EROFS, EACCES, EPERM      ENG_EREADONLY: our own files refuse us, which is no 403 of a client
+ *     EMFILE, ENFILE, EAGAIN    ENG_EBUSY: may go well later
+ *     all others                ENG_EIO
+ */
 eng_status eng_fail_errno(eng_error *err, int code, const char *format, ...) ENG_PRINTF(3, 4);
 
-/* The same, without a message, for memory that ran out. */
+/* ENG_ENOMEM, "out of memory". */
 eng_status eng_fail_nomem(eng_error *err);
 
-/* Puts words in front of the message of an error that is passed on: "model 'x': <message>". */
+/* Puts words in front of the message of an error that is passed on: with "model '%s'" it
+ * becomes "model 'x': <message>". */
 void eng_error_prefix(eng_error *err, const char *format, ...) ENG_PRINTF(2, 3);
 
 #endif
