@@ -1,0 +1,15 @@
+/* Every command's row. */
+#ifndef ENG_CLI_COMMANDS_H
+#define ENG_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const eng_cli_command eng_cmd_serve;
+extern const eng_cli_command eng_cmd_key;
+extern const eng_cli_command eng_cmd_job;
+extern const eng_cli_command eng_cmd_backup;
+extern const eng_cli_command eng_cmd_restore;
+extern const eng_cli_command eng_cmd_doctor;
+extern const eng_cli_command eng_cmd_version;
+
+#endif

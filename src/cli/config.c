@@ -1,0 +1,289 @@
+/* Settings: one table of them, and where each value comes from. */
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/cli.h"
+
+enum { CONFIG_MAX = 1 << 20 };
+
+typedef enum { KIND_TEXT, KIND_NUMBER, KIND_SIZE, KIND_CHOICE } setting_kind;
+
+typedef struct {
+    setting_kind kind;
+    const char *env[4]; /* the first that is set counts; those behind it are other programs' names */
+    const char *preset;
+    uint64_t min, max;
+    bool secret;
+} setting;
+
+/* Both tables in the order of eng_setting. */
+static const eng_cli_option options[ENG_SETTINGS + 1] = {
+    [ENG_SET_DATA] = {"--data", "DIR", "the data directory", NULL},
+    [ENG_SET_LISTEN] = {"--listen", "ADDRESS", "where to listen, comma separated; unix:PATH too", NULL},
+    [ENG_SET_KEYS] = {"--keys", "WHEN", "whether API keys are in force: auto|required|off",
+                      "auto|required|off"},
+    [ENG_SET_CORS] = {"--cors", "ORIGINS", "pages of these origins may call it, comma separated", NULL},
+    [ENG_SET_RATE] = {"--rate", "N", "requests a minute for keys without a limit of their own", NULL},
+    [ENG_SET_LOOPS] = {"--loops", "N", "event loops; 0: one a processor", NULL},
+    [ENG_SET_WORKERS] = {"--workers", "N", "threads for what may block; 0: two a processor", NULL},
+    [ENG_SET_BODY_MAX] = {"--body-max", "SIZE", "largest JSON body: bytes, or with K, M or G", NULL},
+    [ENG_SET_DRAIN] = {"--drain", "SECONDS", "time for requests under way when it stops", NULL},
+    [ENG_SET_ACCESS_LOG] = {"--access-log", "WHETHER", "a line for each request: on|off", "on|off"},
+    [ENG_SET_LOG_LEVEL] = {"--log-level", "LEVEL", "debug|info|warn|error|off",
+                           "debug|info|warn|error|off"},
+    [ENG_SET_LOG_FORMAT] = {"--log-format", "FORMAT", "logfmt|json", "logfmt|json"},
+};
+
+static const setting settings[ENG_SETTINGS] = {
+    [ENG_SET_DATA] = {KIND_TEXT, {"ENGENHO_DATA"}, NULL, 0, 0, false},
+    [ENG_SET_LISTEN] =
+        {KIND_TEXT, {"ENGENHO_LISTEN", "PORT", "ML_API_PORT"}, "127.0.0.1:8000", 0, 0, false},
+    [ENG_SET_KEYS] = {KIND_CHOICE, {"ENGENHO_KEYS"}, "auto", 0, 0, false},
+    [ENG_SET_CORS] = {KIND_TEXT, {"ENGENHO_CORS"}, NULL, 0, 0, false},
+    [ENG_SET_RATE] = {KIND_NUMBER, {"ENGENHO_RATE"}, "0", 0, 1000000000, false},
+    [ENG_SET_LOOPS] = {KIND_NUMBER, {"ENGENHO_LOOPS"}, "0", 0, 256, false},
+    [ENG_SET_WORKERS] = {KIND_NUMBER, {"ENGENHO_WORKERS"}, "0", 0, 1024, false},
+    [ENG_SET_BODY_MAX] = {KIND_SIZE, {"ENGENHO_BODY_MAX"}, "8M", 1024, 4ull << 30, false},
+    [ENG_SET_DRAIN] = {KIND_NUMBER, {"ENGENHO_DRAIN"}, "5", 0, 3600, false},
+    [ENG_SET_ACCESS_LOG] = {KIND_CHOICE, {"ENGENHO_ACCESS_LOG"}, "on", 0, 0, false},
+    [ENG_SET_LOG_LEVEL] = {KIND_CHOICE, {"ENGENHO_LOG_LEVEL"}, "info", 0, 0, false},
+    [ENG_SET_LOG_FORMAT] = {KIND_CHOICE, {"ENGENHO_LOG_FORMAT"}, "logfmt", 0, 0, false},
+    [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
+};
+
+typedef struct {
+    const char *text;   /* NULL: not set */
+    const char *from;   /* "--listen", "ENGENHO_LISTEN", "/etc/engenho.env:3", "default" */
+    uint64_t number;
+} value;
+
+struct eng_cli_config {
+    value of[ENG_SETTINGS];
+};
+
+const eng_cli_option *eng_cli_setting_options(void)
+{
+    return options + ENG_SET_LISTEN;
+}
+
+const char *eng_cli_setting_env(eng_setting s)
+{
+    return settings[s].env[0];
+}
+
+const char *eng_cli_setting_preset(eng_setting s)
+{
+    return settings[s].preset;
+}
+
+const char *eng_cli_config_text(const eng_cli *cli, eng_setting s)
+{
+    return cli->config->of[s].text;
+}
+
+uint64_t eng_cli_config_number(const eng_cli *cli, eng_setting s)
+{
+    return cli->config->of[s].number;
+}
+
+/* "8M" and its likes; plain numbers where `suffix` is false. */
+static bool read_number(eng_str text, bool suffix, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    unsigned shift = 0;
+    const char *unit = suffix && text.len ? strchr(units, text.ptr[text.len - 1] & ~0x20) : NULL;
+    if (unit && *unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        text.len--;
+    }
+    if (!eng_str_u64(text, out) || *out > UINT64_MAX >> shift)
+        return false;
+    *out <<= shift;
+    return true;
+}
+
+static bool is_choice_of(eng_setting s, eng_str text)
+{
+    eng_str rest = eng_str_of(options[s].choices), head;
+    while (eng_str_cut(rest, '|', &head, &rest))
+        if (eng_str_eq(head, text))
+            return true;
+    return eng_str_eq(text, eng_str_of(strrchr(options[s].choices, '|') + 1));
+}
+
+static eng_status check(eng_setting s, value *v, eng_error *err)
+{
+    const setting *rule = &settings[s];
+    eng_str text = eng_str_of(v->text);
+    if (!v->text || rule->kind == KIND_TEXT)
+        return ENG_OK;
+    if (rule->kind == KIND_CHOICE) {
+        if (is_choice_of(s, text))
+            return ENG_OK;
+        return eng_fail(err, ENG_EUSAGE, "%s: expected one of %s, got '%s'", v->from,
+                        options[s].choices, v->text);
+    }
+    if (read_number(text, rule->kind == KIND_SIZE, &v->number) && v->number >= rule->min &&
+        v->number <= rule->max)
+        return ENG_OK;
+    return eng_fail(err, ENG_EUSAGE, "%s: expected %s from %llu to %llu, got '%s'", v->from,
+                    rule->kind == KIND_SIZE ? "a size" : "a number", (unsigned long long)rule->min,
+                    (unsigned long long)rule->max, v->text);
+}
+
+/* PORT and its likes hold a port alone. */
+static eng_status set(eng_cli *cli, eng_setting s, const char *env, const char *text,
+                      const char *from, eng_error *err)
+{
+    value *v = &cli->config->of[s];
+    if (s == ENG_SET_LISTEN && env && env != settings[s].env[0]) {
+        uint64_t port;
+        if (!eng_str_u64(eng_str_of(text), &port) || port > UINT16_MAX)
+            return eng_fail(err, ENG_EUSAGE, "%s: expected a port, got '%s'", from, text);
+        text = eng_arena_format(&cli->arena, "127.0.0.1:%s", text).ptr;
+        if (!text)
+            return eng_fail_nomem(err);
+    }
+    v->text = text;
+    v->from = from;
+    return ENG_OK;
+}
+
+/* ---- The file ----------------------------------------------------------------------------------- */
+
+static const char *setting_of_env(eng_str name, eng_setting *out)
+{
+    for (int s = 0; s < ENG_SETTINGS; s++) {
+        for (size_t i = 0; i < 4 && settings[s].env[i]; i++) {
+            if (eng_str_eq(eng_str_of(settings[s].env[i]), name)) {
+                *out = (eng_setting)s;
+                return settings[s].env[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static eng_str unquoted(eng_str text)
+{
+    if (text.len >= 2 && (text.ptr[0] == '"' || text.ptr[0] == '\'') &&
+        text.ptr[text.len - 1] == text.ptr[0])
+        return eng_str_sub(text, 1, text.len - 2);
+    return text;
+}
+
+/* Names of other programs are left alone: the file may serve them too. */
+static eng_status take_line(eng_cli *cli, const char *path, unsigned number, eng_str line,
+                            eng_error *err)
+{
+    eng_str name, text;
+    line = eng_str_trim(line);
+    if (line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == ';')
+        return ENG_OK;
+    if (!eng_str_cut(line, '=', &name, &text))
+        return eng_fail(err, ENG_EUSAGE, "'%s' line %u: expected KEY=VALUE", path, number);
+    name = eng_str_trim(name);
+    eng_setting s;
+    const char *env = setting_of_env(name, &s);
+    if (!env && eng_str_starts(name, ENG_STR("ENGENHO_")))
+        return eng_fail(err, ENG_EUSAGE, "'%s' line %u: no setting '%.*s'", path, number,
+                        ENG_FMT(name));
+    if (!env)
+        return ENG_OK;
+    eng_str copy = eng_arena_copy(&cli->arena, unquoted(eng_str_trim(text)));
+    eng_str from = eng_arena_format(&cli->arena, "%s:%u", path, number);
+    if (!copy.ptr || !from.ptr)
+        return eng_fail_nomem(err);
+    return set(cli, s, env, copy.ptr, from.ptr, err);
+}
+
+eng_status eng_cli_config_parse(eng_cli *cli, const char *path, eng_str text, eng_error *err)
+{
+    eng_status status = ENG_OK;
+    for (unsigned number = 1; text.len && status == ENG_OK; number++) {
+        eng_str line, rest;
+        if (!eng_str_cut(text, '\n', &line, &rest)) {
+            line = text;
+            rest = (eng_str){"", 0};
+        }
+        status = take_line(cli, path, number, line, err);
+        text = rest;
+    }
+    return status;
+}
+
+static eng_status read_file(eng_cli *cli, const char *path, eng_error *err)
+{
+    eng_buf file;
+    eng_buf_init(&file, CONFIG_MAX);
+    eng_status status = eng_file_read(path, CONFIG_MAX, &file, err);
+    if (status == ENG_OK)
+        status = eng_cli_config_parse(cli, path, eng_buf_view(&file), err);
+    eng_buf_clear(&file);
+    return status;
+}
+
+/* ---- All of it ---------------------------------------------------------------------------------- */
+
+static eng_status read_environment(eng_cli *cli, eng_error *err)
+{
+    eng_status status = ENG_OK;
+    for (int s = 0; s < ENG_SETTINGS && status == ENG_OK; s++) {
+        for (size_t i = 0; i < 4 && settings[s].env[i]; i++) {
+            const char *text = getenv(settings[s].env[i]);
+            if (text && *text) {
+                status = set(cli, (eng_setting)s, settings[s].env[i], text, settings[s].env[i], err);
+                break;
+            }
+        }
+    }
+    return status;
+}
+
+eng_status eng_cli_config_read(eng_cli *cli, eng_error *err)
+{
+    cli->config = eng_arena_zalloc(&cli->arena, sizeof *cli->config);
+    if (!cli->config)
+        return eng_fail_nomem(err);
+    /* From the weakest to the strongest: what comes later replaces. */
+    for (int s = 0; s < ENG_SETTINGS; s++)
+        cli->config->of[s] = (value){settings[s].preset, "default", 0};
+    const char *file = eng_cli_option_value(cli, "--config");
+    eng_status status = file ? read_file(cli, file, err) : ENG_OK;
+    if (status == ENG_OK)
+        status = read_environment(cli, err);
+    for (int s = 0; s < ENG_SETTINGS && status == ENG_OK; s++) {
+        const char *given = options[s].name ? eng_cli_option_value(cli, options[s].name) : NULL;
+        if (given)
+            status = set(cli, (eng_setting)s, NULL, given, options[s].name, err);
+        if (status == ENG_OK)
+            status = check((eng_setting)s, &cli->config->of[s], err);
+    }
+    return status;
+}
+
+void eng_cli_config_print(const eng_cli *cli, eng_buf *out)
+{
+    eng_json_writer w = eng_json_write_to(out);
+    if (cli->json)
+        eng_json_open(&w, '{');
+    for (int s = 0; s < ENG_SETTINGS; s++) {
+        const value *v = &cli->config->of[s];
+        const char *shown = !v->text ? NULL : settings[s].secret ? "set" : v->text;
+        if (cli->json) {
+            eng_json_name(&w, eng_str_of(settings[s].env[0]));
+            eng_json_open(&w, '{');
+            eng_json_name(&w, ENG_STR("value"));
+            shown ? eng_json_string(&w, eng_str_of(shown)) : eng_json_null(&w);
+            eng_json_member(&w, "from", eng_str_of(shown ? v->from : "not set"));
+            eng_json_close(&w, '}');
+        } else if (shown) {
+            eng_buf_format(out, "# %s\n%s=%s\n", v->from, settings[s].env[0], shown);
+        } else {
+            eng_buf_format(out, "# not set\n#%s=\n", settings[s].env[0]);
+        }
+    }
+    if (cli->json) {
+        eng_json_close(&w, '}');
+        eng_buf_byte(out, '\n');
+    }
+}
