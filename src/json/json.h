@@ -49,8 +49,10 @@ struct eng_json {
     } as;
 };
 
+enum { ENG_JSON_DEPTH_MAX = 1024 };
+
 typedef struct {
-    size_t depth; /* deepest nesting; 0 means 128 */
+    size_t depth; /* deepest nesting; 0 means 128; never more than ENG_JSON_DEPTH_MAX */
     size_t size;  /* most bytes of text; 0 means no limit (4 GiB is refused) */
 } eng_json_limits;
 

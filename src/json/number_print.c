@@ -1,0 +1,234 @@
+/*
+ * Printing numbers: the shortest digits that read back as the same bits, and of those the nearest.
+ *
+ * The digits come from Schubfach (Giulietti, "The Schubfach way to render doubles", 2020): v and the
+ * two ends of the interval that rounds to v are scaled by one power of ten, so that the interval is
+ * between 2 and 20 wide; then at most four integers are candidates. The scaled numbers are kept times
+ * four, "rounded to odd": their last bit is set where anything was cut off, so that comparing them
+ * with the candidates, also times four, is exact.
+ *
+ * The digits are laid out as Python does: 3.0, 0.0001, 1e-05, 1e+16; so a double reads back as one.
+ */
+#include "json/json.h"
+#include "json/powers.h"
+
+/* digits * 10^exponent */
+typedef struct {
+    uint64_t digits;
+    int exponent;
+} decimal;
+
+/* A finite number above 0 as c * 2^q; `closer`: the number below is half as far as the one above. */
+typedef struct {
+    uint64_t c;
+    int q;
+    bool closer;
+} binary;
+
+/* power * x / 2^128, rounded to odd. */
+static uint64_t scale_double(eng_u128 power, uint64_t x)
+{
+    eng_u128 low = (eng_u128)x * (uint64_t)power;
+    eng_u128 high = (eng_u128)x * (uint64_t)(power >> 64) + (low >> 64);
+    return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
+}
+
+/* The same for x of 32 bits, for which 64 bits of the power are enough. */
+static uint64_t scale_float(uint64_t power, uint64_t x)
+{
+    eng_u128 product = (eng_u128)power * x;
+    uint64_t high = (uint64_t)(product >> 32);
+    return high >> 32 | ((uint32_t)high > 1);
+}
+
+/* The candidate to print, given four times: the lower end, the number, the upper end. An end that
+ * rounds to v counts as inside; otherwise the caller has moved it in by one. */
+static decimal choose(uint64_t lower, uint64_t middle, uint64_t upper, int exponent)
+{
+    uint64_t s = middle / 4;
+
+    /* One digit less, if exactly one of its two candidates is inside. */
+    if (s >= 10) {
+        uint64_t tens = s / 10;
+        bool down = lower <= 40 * tens, up = 40 * tens + 40 <= upper;
+        if (down != up)
+            return (decimal){tens + up, exponent + 1};
+    }
+    bool down = lower <= 4 * s, up = 4 * s + 4 <= upper;
+    if (down != up)
+        return (decimal){s + up, exponent};
+
+    /* Both or none: the nearer, and in the middle the even one. */
+    uint64_t half = 4 * s + 2;
+    return (decimal){s + (middle > half || (middle == half && s % 2)), exponent};
+}
+
+/* floor(log10(2^q)), or floor(log10(3/4 * 2^q)) where the number below is closer. */
+static int decimal_exponent(binary v) { return (v.q * 1262611 - (v.closer ? 524031 : 0)) >> 22; }
+
+static decimal shortest_double(binary v)
+{
+    int k = decimal_exponent(v), shift = v.q + eng_power_exponent(-k) + 1;
+    eng_u128 power = eng_power(-k, true);
+    uint64_t odd = v.c % 2;
+    uint64_t lower = scale_double(power, (4 * v.c - 2 + v.closer) << shift);
+    uint64_t middle = scale_double(power, (4 * v.c) << shift);
+    uint64_t upper = scale_double(power, (4 * v.c + 2) << shift);
+    return choose(lower + odd, middle, upper - odd, k);
+}
+
+static decimal shortest_float(binary v)
+{
+    int k = decimal_exponent(v), shift = v.q + eng_power_exponent(-k) + 1;
+    eng_u128 both = eng_power(-k, false);
+    /* Rounded up, as `above` does it for 128 bits; what fits into 64 bits is exact. */
+    uint64_t power = (uint64_t)(both >> 64) + ((uint64_t)both != 0);
+    uint64_t odd = v.c % 2;
+    uint64_t lower = scale_float(power, (4 * v.c - 2 + v.closer) << shift);
+    uint64_t middle = scale_float(power, (4 * v.c) << shift);
+    uint64_t upper = scale_float(power, (4 * v.c + 2) << shift);
+    return choose(lower + odd, middle, upper - odd, k);
+}
+
+/* ---- Layout ---- */
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+/* The last `count` digits of v, ending at `end`. */
+static void put_digits(uint64_t v, int count, char *end)
+{
+    for (; count >= 2; count -= 2, v /= 100) {
+        end -= 2;
+        memcpy(end, pairs + 2 * (v % 100), 2);
+    }
+    if (count)
+        end[-1] = (char)('0' + v % 10);
+}
+
+static int count_digits(uint64_t v)
+{
+    static const uint64_t powers[] = {1,
+                                      10,
+                                      100,
+                                      1000,
+                                      10000,
+                                      100000,
+                                      1000000,
+                                      10000000,
+                                      100000000,
+                                      1000000000,
+                                      10000000000,
+                                      100000000000,
+                                      1000000000000,
+                                      10000000000000,
+                                      100000000000000,
+                                      1000000000000000,
+                                      10000000000000000,
+                                      100000000000000000};
+    /* log10(2) is about 1233 / 4096: right, or one too few. */
+    int guess = ((64 - __builtin_clzll(v)) * 1233) >> 12;
+    return guess + (v >= powers[guess]);
+}
+
+static decimal without_zeros(decimal d)
+{
+    while (d.digits % 100000000 == 0) {
+        d.digits /= 100000000;
+        d.exponent += 8;
+    }
+    while (d.digits % 10 == 0) {
+        d.digits /= 10;
+        d.exponent++;
+    }
+    return d;
+}
+
+/* d.dddde+16 */
+static char *put_scientific(decimal d, int count, int point, char *to)
+{
+    put_digits(d.digits, count, to + 1 + count);
+    to[0] = to[1];
+    if (count > 1)
+        to[1] = '.';
+    to += count > 1 ? count + 1 : 1;
+
+    int e = point - 1;
+    *to++ = 'e';
+    *to++ = e < 0 ? '-' : '+';
+    e = e < 0 ? -e : e;
+    int width = e >= 100 ? 3 : 2;
+    put_digits((uint64_t)e, width, to + width);
+    return to + width;
+}
+
+/* The digits of d, with the point behind the first `point` of them. */
+static char *put_decimal(decimal d, char *to)
+{
+    d = without_zeros(d);
+    int count = count_digits(d.digits), point = count + d.exponent;
+
+    if (point < -3 || point > 16)
+        return put_scientific(d, count, point, to);
+    if (point <= 0) {
+        memset(to, '0', (size_t)(2 - point));
+        to[1] = '.';
+        to += 2 - point;
+        put_digits(d.digits, count, to + count);
+        return to + count;
+    }
+    if (point >= count) {
+        put_digits(d.digits, count, to + count);
+        memset(to + count, '0', (size_t)(point - count));
+        memcpy(to + point, ".0", 2);
+        return to + point + 2;
+    }
+    put_digits(d.digits, count, to + count + 1);
+    memmove(to, to + 1, (size_t)point);
+    to[point] = '.';
+    return to + count + 1;
+}
+
+static size_t put_zero(bool negative, char out[32])
+{
+    memcpy(out, negative ? "-0.0" : "0.0", negative ? 4 : 3);
+    return negative ? 4 : 3;
+}
+
+size_t eng_number_print(double v, char out[32])
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bool negative = bits >> 63;
+    uint64_t fraction = bits & 0xFFFFFFFFFFFFF;
+    int exponent = (int)(bits >> 52 & 0x7FF);
+    if (exponent == 0 && fraction == 0)
+        return put_zero(negative, out);
+
+    binary b = {exponent ? fraction | 1ull << 52 : fraction, (exponent ? exponent : 1) - 1075,
+                fraction == 0 && exponent > 1};
+    char *to = out;
+    if (negative)
+        *to++ = '-';
+    return (size_t)(put_decimal(shortest_double(b), to) - out);
+}
+
+size_t eng_number_print_float(float v, char out[32])
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bool negative = bits >> 31;
+    uint32_t fraction = bits & 0x7FFFFF;
+    int exponent = (int)(bits >> 23 & 0xFF);
+    if (exponent == 0 && fraction == 0)
+        return put_zero(negative, out);
+
+    binary b = {exponent ? fraction | 1u << 23 : fraction, (exponent ? exponent : 1) - 150,
+                fraction == 0 && exponent > 1};
+    char *to = out;
+    if (negative)
+        *to++ = '-';
+    return (size_t)(put_decimal(shortest_float(b), to) - out);
+}

@@ -1,0 +1,256 @@
+#include "json/json_internal.h"
+
+#include "base/utf8.h"
+
+#include <assert.h>
+#include <math.h>
+
+eng_json_writer eng_json_write_to(eng_buf *out) { return (eng_json_writer){.out = out}; }
+
+/* ---- Commas ---- */
+
+static bool in_object(const eng_json_writer *w)
+{
+    return w->depth > 0 && (w->objects >> (w->depth - 1) & 1);
+}
+
+/* A value comes next: whether it needs a comma before it. */
+static bool comma_before_value(eng_json_writer *w)
+{
+    assert(in_object(w) == w->named);       /* a value without its key, or a key in no object */
+    assert(w->depth > 0 || !w->comma);      /* a second value at the top */
+    bool comma = w->comma && !w->named;
+    w->comma = true;
+    w->named = false;
+    return comma;
+}
+
+/* text[0] is left free for the comma. */
+static void put_value(eng_json_writer *w, char *text, size_t len)
+{
+    bool comma = comma_before_value(w);
+    text[0] = ',';
+    eng_buf_bytes(w->out, text + !comma, len - !comma);
+}
+
+void eng_json_open(eng_json_writer *w, char kind)
+{
+    assert(kind == '{' || kind == '[');
+    assert(w->depth < 64);
+    char text[2] = {0, kind};
+    put_value(w, text, sizeof text);
+    uint64_t bit = 1ull << w->depth++;
+    w->objects = kind == '{' ? w->objects | bit : w->objects & ~bit;
+    w->comma = false;
+}
+
+void eng_json_close(eng_json_writer *w, char kind)
+{
+    assert(w->depth > 0 && !w->named);
+    assert(kind == (in_object(w) ? '}' : ']'));
+    w->depth--;
+    w->comma = true;
+    eng_buf_byte(w->out, kind);
+}
+
+/* ---- Strings ---- */
+
+/* What a quote, a backslash or a control character becomes. */
+static void put_escape(eng_buf *out, char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    char text[6] = {'\\', 0, '0', '0', 0, 0};
+    switch (c) {
+    case '"':
+    case '\\': text[1] = c; break;
+    case '\b': text[1] = 'b'; break;
+    case '\f': text[1] = 'f'; break;
+    case '\n': text[1] = 'n'; break;
+    case '\r': text[1] = 'r'; break;
+    case '\t': text[1] = 't'; break;
+    default:
+        text[1] = 'u';
+        text[4] = hex[c >> 4 & 15];
+        text[5] = hex[c & 15];
+    }
+    eng_buf_bytes(out, text, text[1] == 'u' ? 6 : 2);
+}
+
+/* Runs that need no change go out in one piece. */
+static void put_escaped(eng_buf *out, eng_str v)
+{
+    const char *from = v.ptr, *end = v.ptr + v.len;
+    eng_buf_byte(out, '"');
+    for (const char *p = from;; from = ++p) {
+        for (const char *last = NULL; p != last;) {
+            last = p;
+            p += eng_json_plain(p, end);
+            p = eng_json_beyond_ascii(p, end);
+        }
+        eng_buf_bytes(out, from, (size_t)(p - from));
+        if (p == end)
+            break;
+        if ((signed char)*p < 0)
+            eng_buf_str(out, ENG_STR("\xEF\xBF\xBD")); /* no UTF-8: U+FFFD */
+        else
+            put_escape(out, *p);
+    }
+    eng_buf_byte(out, '"');
+}
+
+static void put_string(eng_buf *out, eng_str v)
+{
+    if (v.len == 0 || eng_json_plain(v.ptr, v.ptr + v.len) < v.len) {
+        put_escaped(out, v.len ? v : ENG_STR(""));
+        return;
+    }
+    char *to = eng_buf_room(out, v.len + 2);
+    if (!to)
+        return;
+    to[0] = '"';
+    memcpy(to + 1, v.ptr, v.len);
+    to[v.len + 1] = '"';
+    eng_buf_added(out, v.len + 2);
+}
+
+void eng_json_string(eng_json_writer *w, eng_str v)
+{
+    if (comma_before_value(w))
+        eng_buf_byte(w->out, ',');
+    put_string(w->out, v);
+}
+
+void eng_json_name(eng_json_writer *w, eng_str key)
+{
+    assert(in_object(w) && !w->named);
+    if (w->comma)
+        eng_buf_byte(w->out, ',');
+    put_string(w->out, key);
+    eng_buf_byte(w->out, ':');
+    w->named = true;
+}
+
+void eng_json_member(eng_json_writer *w, const char *key, eng_str value)
+{
+    eng_json_name(w, eng_str_of(key));
+    eng_json_string(w, value);
+}
+
+void eng_json_raw(eng_json_writer *w, eng_str json)
+{
+    if (comma_before_value(w))
+        eng_buf_byte(w->out, ',');
+    eng_buf_str(w->out, json);
+}
+
+/* ---- Literals and numbers ---- */
+
+void eng_json_null(eng_json_writer *w) { eng_json_raw(w, ENG_STR("null")); }
+
+void eng_json_bool(eng_json_writer *w, bool v)
+{
+    eng_json_raw(w, v ? ENG_STR("true") : ENG_STR("false"));
+}
+
+/* A comma, a sign, twenty digits. */
+enum { INTEGER_SIZE = 22 };
+
+static void put_integer(eng_json_writer *w, bool negative, uint64_t v)
+{
+    char text[INTEGER_SIZE], *end = text + sizeof text, *p = end;
+    do {
+        *--p = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    if (negative)
+        *--p = '-';
+    put_value(w, p - 1, (size_t)(end - p) + 1);
+}
+
+void eng_json_uint(eng_json_writer *w, uint64_t v) { put_integer(w, false, v); }
+
+void eng_json_int(eng_json_writer *w, int64_t v)
+{
+    put_integer(w, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+static size_t print_double(double v, char out[32])
+{
+    if (isfinite(v))
+        return eng_number_print(v, out);
+    memcpy(out, "null", 4);
+    return 4;
+}
+
+void eng_json_double(eng_json_writer *w, double v)
+{
+    char text[1 + 32];
+    put_value(w, text, 1 + print_double(v, text + 1));
+}
+
+void eng_json_floats(eng_json_writer *w, const float *v, size_t count)
+{
+    /* Through a piece of the stack, because the buffer may not be asked for more than is used. */
+    char text[4096];
+    size_t len = 0;
+
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            text[len++] = ',';
+        if (isfinite(v[i])) {
+            len += eng_number_print_float(v[i], text + len);
+        } else {
+            memcpy(text + len, "null", 4);
+            len += 4;
+        }
+        if (len > sizeof text - 33) {
+            eng_buf_bytes(w->out, text, len);
+            len = 0;
+        }
+    }
+    eng_buf_bytes(w->out, text, len);
+    eng_json_close(w, ']');
+}
+
+/* ---- Trees ---- */
+
+/* Recursion is bounded by ENG_JSON_DEPTH_MAX, which is why the writer's own levels are not used. */
+static void copy_value(eng_buf *out, const eng_json *v)
+{
+    eng_json_writer scalar = eng_json_write_to(out);
+    switch ((eng_json_type)v->type) {
+    case ENG_JSON_NULL: eng_json_null(&scalar); break;
+    case ENG_JSON_BOOL: eng_json_bool(&scalar, v->as.boolean); break;
+    case ENG_JSON_INT: eng_json_int(&scalar, v->as.integer); break;
+    case ENG_JSON_DOUBLE: eng_json_double(&scalar, v->as.number); break;
+    case ENG_JSON_STRING: put_string(out, eng_json_text(v)); break;
+    case ENG_JSON_ARRAY:
+        eng_buf_byte(out, '[');
+        for (size_t i = 0; i < v->count; i++) {
+            if (i)
+                eng_buf_byte(out, ',');
+            copy_value(out, &v->as.items[i]);
+        }
+        eng_buf_byte(out, ']');
+        break;
+    case ENG_JSON_OBJECT:
+        eng_buf_byte(out, '{');
+        for (size_t i = 0; i < v->count; i++) {
+            if (i)
+                eng_buf_byte(out, ',');
+            put_string(out, eng_json_key(v, i));
+            eng_buf_byte(out, ':');
+            copy_value(out, &v->as.items[2 * i + 1]);
+        }
+        eng_buf_byte(out, '}');
+        break;
+    }
+}
+
+void eng_json_copy(eng_json_writer *w, const eng_json *v)
+{
+    if (comma_before_value(w))
+        eng_buf_byte(w->out, ',');
+    copy_value(w->out, v);
+}
