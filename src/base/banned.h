@@ -7,6 +7,9 @@
 
 /* Headers that declare the banned names, or use them in macros, come first. */
 #include <malloc.h>
+#ifdef __SSE2__
+#include <mm_malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
