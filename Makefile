@@ -52,7 +52,7 @@ $(OBJ)/src/base/alloc.o: SRC_FLAGS += -DENG_ALLOC_ITSELF
 LIB_SRC  := $(filter-out src/serve/% src/cli/%,$(wildcard src/*/*.c))
 PROG_SRC := $(wildcard src/serve/*.c src/cli/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(OBJ)/%.o)
-PROG_OBJ := $(PROG_SRC:%.c=$(OBJ)/%.o)
+PROG_OBJ := $(PROG_SRC:%.c=$(OBJ)/%.o) $(OBJ)/src/serve/web.o
 TESTS    := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*_test.c))
 
 .DEFAULT_GOAL := all
@@ -68,6 +68,30 @@ $(OBJ)/src/%.o: src/%.c Makefile
 $(OBJ)/tests/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Itests/unit -MMD -MP -c -o $@ $<
+
+# The documentation page within the program: Swagger UI from its package, and what starts it.
+UI  := web/node_modules/swagger-ui-dist
+WEB := $(addprefix $(OUT)/web/,docs.html docs.js favicon.png swagger-ui-bundle.js.gz swagger-ui.css.gz)
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(OUT)/web/docs.%: web/docs.%
+	@mkdir -p $(@D)
+	cp $< $@
+
+$(OUT)/web/favicon.png: web/node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	cp $(UI)/favicon-32x32.png $@
+
+$(OUT)/web/%.gz: web/node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	gzip -9n < $(UI)/$* > $@
+
+$(OBJ)/src/serve/web.o: src/serve/web.S $(WEB) Makefile
+	@mkdir -p $(@D)
+	$(CC) -Wa,-I$(OUT)/web -c -o $@ $<
 
 $(OUT)/libengenho.a: $(LIB_OBJ)
 	@rm -f $@
