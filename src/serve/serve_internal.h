@@ -130,7 +130,8 @@ void eng_reply_header(eng_reply *out, eng_str name, eng_str value);
 eng_buf *eng_reply_bytes(eng_reply *out, const char *type);
 /* Bytes that live as long as the process; `gzipped` may be empty. */
 void eng_reply_static(eng_reply *out, const char *type, eng_str body, eng_str gzipped);
-/* For ENG_ON_STREAM: the handler has begun a stream on the exchange and sees to its end. */
-void eng_reply_taken(eng_reply *out);
+/* For ENG_ON_STREAM: begins a stream of the route's reply_type (server-sent events where that is
+ * "text/event-stream"). From here on the exchange is the handler's, which sees to its end. */
+void eng_reply_stream(eng_reply *out);
 
 #endif

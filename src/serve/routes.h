@@ -1,0 +1,26 @@
+/* The tables of the routes_*.c files, and the shapes that several of them share. */
+#ifndef ENG_SERVE_ROUTES_H
+#define ENG_SERVE_ROUTES_H
+
+#include "serve/parts.h"
+
+extern const eng_route eng_routes_system[];
+extern const eng_route eng_routes_keys[];
+extern const eng_route eng_routes_jobs[];
+extern const eng_route eng_routes_care[];
+
+extern const eng_field eng_health_shape[];
+extern const eng_field eng_key_shape[];
+extern const eng_field eng_job_shape[];
+extern const eng_field eng_job_begun_shape[]; /* {"job": id} */
+
+/* The fields of a query for a page of a list. */
+extern const eng_field eng_page_query[];
+
+/* Times as RFC 3339, under a key; nothing for 0. */
+void eng_write_time(eng_json_writer *w, const char *key, int64_t wall_ms);
+/* limit and next of a page's query; *next is NULL for the first page. */
+unsigned eng_page_limit(const eng_request *req);
+const char *eng_page_next(const eng_request *req);
+
+#endif
