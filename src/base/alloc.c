@@ -63,7 +63,7 @@ static counter_cell *claim_cell(void)
     return &cells[0];
 }
 
-static void count(uint64_t allocations, uint64_t frees, int64_t bytes)
+static void tally(uint64_t allocations, uint64_t frees, int64_t bytes)
 {
     if (!self.cell)
         self.cell = claim_cell();
@@ -103,7 +103,7 @@ void *eng_alloc(size_t size)
         return NULL;
     void *p = malloc(size ? size : 1);
     if (p)
-        count(1, 0, usable(p));
+        tally(1, 0, usable(p));
     return p;
 }
 
@@ -113,14 +113,14 @@ void *eng_zalloc(size_t size)
         return NULL;
     void *p = calloc(1, size ? size : 1);
     if (p)
-        count(1, 0, usable(p));
+        tally(1, 0, usable(p));
     return p;
 }
 
-void *eng_alloc_array(size_t number, size_t size)
+void *eng_alloc_array(size_t count, size_t size)
 {
     size_t total;
-    return eng_mul(number, size, &total) ? eng_alloc(total) : NULL;
+    return eng_mul(count, size, &total) ? eng_alloc(total) : NULL;
 }
 
 void *eng_realloc(void *old, size_t size)
@@ -130,7 +130,7 @@ void *eng_realloc(void *old, size_t size)
     int64_t before = old ? usable(old) : 0;
     void *p = realloc(old, size ? size : 1);
     if (p)
-        count(1, old != NULL, usable(p) - before);
+        tally(1, old != NULL, usable(p) - before);
     return p;
 }
 
@@ -138,7 +138,7 @@ void eng_free(void *p)
 {
     if (!p)
         return;
-    count(0, 1, -usable(p));
+    tally(0, 1, -usable(p));
     free(p);
 }
 

@@ -8,6 +8,24 @@
 
 #include <stdarg.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN 1
+#endif
+#endif
+
+/* ASan sees a chunk as one allocation; told what is handed out, it sees an overrun of a piece too. */
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+#define HIDE(p, size) ASAN_POISON_MEMORY_REGION(p, size)
+#define SHOW(p, size) ASAN_UNPOISON_MEMORY_REGION(p, size)
+#else
+#define HIDE(p, size) ((void)(p), (void)(size))
+#define SHOW(p, size) ((void)(p), (void)(size))
+#endif
+
 enum { ALIGN = 16, CHUNK_MOST = 1 << 20 };
 
 struct eng_arena_chunk {
@@ -38,6 +56,7 @@ static eng_arena_chunk *chunk_new(eng_arena *a, size_t size)
     }
     c->total = total;
     c->first = false;
+    HIDE(c->data, size);
     return c;
 }
 
@@ -45,6 +64,7 @@ static void chunk_free(eng_arena *a, eng_arena_chunk *c)
 {
     if (a->budget)
         eng_budget_give(a->budget, c->total);
+    SHOW(c->data, c->total - sizeof *c);
     eng_free(c);
 }
 
@@ -59,6 +79,13 @@ static void *alloc_large(eng_arena *a, size_t size)
     return c->data;
 }
 
+static size_t after(size_t chunk_size)
+{
+    if (chunk_size >= CHUNK_MOST)
+        return chunk_size;
+    return chunk_size < CHUNK_MOST / 2 ? chunk_size * 2 : CHUNK_MOST;
+}
+
 static bool add_chunk(eng_arena *a)
 {
     eng_arena_chunk *c = chunk_new(a, a->chunk_size);
@@ -69,8 +96,7 @@ static bool add_chunk(eng_arena *a)
     a->chunks = c;
     a->at = c->data;
     a->end = c->data + a->chunk_size;
-    if (a->chunk_size < CHUNK_MOST)
-        a->chunk_size *= 2;
+    a->chunk_size = after(a->chunk_size);
     return true;
 }
 
@@ -81,14 +107,15 @@ void *eng_arena_alloc(eng_arena *a, size_t size)
         return NULL;
     rounded &= ~(size_t)(ALIGN - 1);
 
-    if (rounded > (size_t)(a->end - a->at)) {
-        if (rounded > a->chunk_size)
-            return alloc_large(a, rounded);
-        if (!add_chunk(a))
-            return NULL;
+    char *p = NULL;
+    if (rounded <= (size_t)(a->end - a->at) || (rounded <= a->chunk_size && add_chunk(a))) {
+        p = a->at;
+        a->at += rounded;
+    } else if (rounded > a->chunk_size) {
+        p = alloc_large(a, rounded);
     }
-    void *p = a->at;
-    a->at += rounded;
+    if (p)
+        SHOW(p, size);
     return p;
 }
 
@@ -150,6 +177,8 @@ void eng_arena_reset(eng_arena *a)
     a->chunks = kept;
     a->at = kept->data;
     a->end = kept->data + a->first_size;
+    a->chunk_size = after(a->first_size);
+    HIDE(kept->data, a->first_size);
 }
 
 void eng_arena_clear(eng_arena *a)

@@ -34,7 +34,8 @@ void *eng_arena_array(eng_arena *a, size_t count, size_t size) __attribute__((al
 /* A copy with a NUL behind it; {NULL, 0} when memory ran out. */
 eng_str eng_arena_copy(eng_arena *a, eng_str text);
 eng_str eng_arena_format(eng_arena *a, const char *format, ...) ENG_PRINTF(2, 3);
-/* Forgets all pieces but keeps the first chunk, so that a busy connection stops allocating. */
+/* Forgets all pieces but keeps the first chunk, so that a busy connection stops allocating. A chunk
+ * that was made for one large piece is not kept. */
 void eng_arena_reset(eng_arena *a);
 /* Gives everything back; the arena may be used again. */
 void eng_arena_clear(eng_arena *a);

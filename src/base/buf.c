@@ -75,24 +75,28 @@ void eng_buf_bytes(eng_buf *b, const void *bytes, size_t len)
 
 void eng_buf_str(eng_buf *b, eng_str text) { eng_buf_bytes(b, text.ptr, text.len); }
 
-void eng_buf_byte(eng_buf *b, char c) { eng_buf_bytes(b, &c, 1); }
+void eng_buf_byte(eng_buf *b, char c)
+{
+    char *to = eng_buf_room(b, 1);
+    if (to) {
+        *to = c;
+        eng_buf_added(b, 1);
+    }
+}
 
 void eng_buf_format(eng_buf *b, const char *format, ...)
 {
+    if (b->failed)
+        return;
     /* First into what is there, which is nearly always enough. */
     size_t left = b->cap - b->len;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(b->failed || left == 0 ? NULL : b->data + b->len, b->failed ? 0 : left,
-                        format, args);
+    int len = vsnprintf(left ? b->data + b->len : NULL, left, format, args);
     va_end(args);
-    if (b->failed)
-        return;
-    if (len < 0) {
-        b->failed = ENG_ENOMEM;
-        return;
-    }
-    char *to = eng_buf_room(b, (size_t)len);
+
+    /* Negative: more than an int counts. */
+    char *to = eng_buf_room(b, len < 0 ? SIZE_MAX : (size_t)len);
     if (!to) {
         if (left)
             b->data[b->len] = '\0';
@@ -147,10 +151,7 @@ char *eng_buf_take(eng_buf *b, size_t *len)
 
 eng_status eng_buf_check(const eng_buf *b, const char *what, eng_error *err)
 {
-    switch (b->failed) {
-    case ENG_OK: return ENG_OK;
-    case ENG_ENOMEM: return eng_fail(err, ENG_ENOMEM, "%s: out of memory", what);
-    case ENG_ETOOBIG: return eng_fail(err, ENG_ETOOBIG, "%s: larger than %zu bytes", what, b->max);
-    default: return eng_fail(err, b->failed, "%s: %s", what, eng_status_text(b->failed));
-    }
+    if (b->failed == ENG_ETOOBIG)
+        return eng_fail(err, ENG_ETOOBIG, "%s: larger than %zu bytes", what, b->max);
+    return b->failed ? eng_fail(err, b->failed, "%s: out of memory", what) : ENG_OK;
 }

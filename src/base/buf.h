@@ -46,9 +46,11 @@ static inline eng_str eng_buf_view(const eng_buf *b)
     return (eng_str){b->data ? b->data : "", b->len};
 }
 
-/* Hands the bytes over, to be freed with eng_free; the buffer is empty afterwards. NULL if failed. */
+/* Hands the bytes over, to be freed with eng_free; the buffer is empty afterwards. NULL if failed,
+ * and eng_buf_check goes on to say why. len may be NULL. */
 char *eng_buf_take(eng_buf *b, size_t *len);
 
+/* ENG_OK, or the first failure: "greeting: larger than 1048576 bytes". */
 eng_status eng_buf_check(const eng_buf *b, const char *what, eng_error *err);
 
 #endif

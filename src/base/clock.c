@@ -56,8 +56,8 @@ static char *put(char *out, unsigned value, unsigned digits)
 
 void eng_time_format(int64_t wall_ms, char out[ENG_TIME_SIZE])
 {
-    const int64_t first = days_of(0, 1, 1) * MS_A_DAY;
-    const int64_t last = days_of(10000, 1, 1) * MS_A_DAY - 1;
+    /* From the first instant of year 0 to the last of year 9999. */
+    const int64_t first = -62167219200000, last = 253402300799999;
     wall_ms = wall_ms < first ? first : wall_ms > last ? last : wall_ms;
 
     int64_t days = wall_ms / MS_A_DAY - (wall_ms % MS_A_DAY < 0);

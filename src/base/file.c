@@ -42,7 +42,8 @@ static ssize_t read_again(int fd, void *to, size_t len)
 
 /* ---- Reading ---- */
 
-/* Past the maximum by one byte at most, which is how it is noticed in a file that says no size. */
+/* Reads until there is no more; one byte beyond the maximum shows that a file is too large which did
+ * not say so (it grows, or is a pipe). */
 static eng_status read_all(int fd, const char *path, size_t max, eng_buf *out, eng_error *err)
 {
     struct stat st;
@@ -51,24 +52,24 @@ static eng_status read_all(int fd, const char *path, size_t max, eng_buf *out, e
     if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > max)
         return eng_fail(err, ENG_ETOOBIG, "'%s' is larger than %zu bytes", path, max);
 
+    size_t left = max;
     size_t step = S_ISREG(st.st_mode) && st.st_size ? (size_t)st.st_size + 1 : BLOCK;
-    for (size_t total = 0;;) {
-        if (step > max - total)
-            step = max - total;
-        char last;
-        char *to = step ? eng_buf_room(out, step) : &last;
+    for (;;) {
+        char beyond;
+        step = step < left ? step : left;
+        char *to = left ? eng_buf_room(out, step) : &beyond;
         if (!to)
             return eng_buf_check(out, path, err);
-        ssize_t got = read_again(fd, to, step ? step : 1);
+        ssize_t got = read_again(fd, to, left ? step : 1);
         if (got < 0)
             return eng_fail_errno(err, errno, "cannot read '%s'", path);
         if (got == 0)
             return ENG_OK;
-        if (!step)
+        if (!left)
             return eng_fail(err, ENG_ETOOBIG, "'%s' is larger than %zu bytes", path, max);
         eng_buf_added(out, (size_t)got);
-        total += (size_t)got;
-        step = BLOCK;
+        left -= (size_t)got;
+        step = step > (size_t)got ? step - (size_t)got : BLOCK;
     }
 }
 
@@ -78,8 +79,13 @@ eng_status eng_file_read(const char *path, size_t max, eng_buf *out, eng_error *
     eng_status status = open_file(path, O_RDONLY, 0, &fd, err);
     if (status < 0)
         return status;
+    size_t before = out->len;
     status = read_all(fd, path, max, out, err);
     close(fd);
+    if (status < 0 && out->len > before) {
+        out->len = before;
+        out->data[before] = '\0';
+    }
     return status;
 }
 
@@ -241,7 +247,7 @@ eng_status eng_dir_make(const char *path, mode_t mode, eng_error *err)
     char *part = eng_strdup(eng_str_of(path));
     if (!part)
         return eng_fail_nomem(err);
-    int code = 0;
+    int code = *path ? 0 : ENOENT;
     for (char *p = part; *p && !code;) {
         p += strspn(p, "/");
         p += strcspn(p, "/");

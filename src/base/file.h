@@ -12,14 +12,15 @@
 /* The whole file into *out (which the caller has initialised and clears); ENG_ETOOBIG past `max`. */
 eng_status eng_file_read(const char *path, size_t max, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 
-/* Temporary beside it, fsync, rename, fsync of the folder. */
+/* Temporary beside it (path + ".tmp-..."), fsync, rename, fsync of the folder. */
 eng_status eng_file_write(const char *path, eng_str bytes, mode_t mode, eng_error *err) ENG_MUST_CHECK;
 
 /* All of it, through short writes and interruptions. */
 eng_status eng_fd_write(int fd, const void *bytes, size_t len, const char *what, eng_error *err)
     ENG_MUST_CHECK;
 
-/* Copies a file and syncs it; *size, if not NULL, gets its length. */
+/* Copies a file and syncs it; *size, if not NULL, gets its length. `to` there already:
+ * ENG_ECONFLICT. What failed half-way is removed. */
 eng_status eng_file_copy(const char *from, const char *to, mode_t mode, uint64_t *size, eng_error *err)
     ENG_MUST_CHECK;
 
@@ -46,7 +47,7 @@ eng_status eng_mapping_of_fd(int fd, eng_mapping *out, eng_error *err) ENG_MUST_
 void eng_mapping_close(eng_mapping *m);
 
 /* An advisory lock (flock) on a file that holds the pid of its holder; the file stays. Held by
- * another: ENG_ELOCKED with "held by process 4711". */
+ * another: ENG_ELOCKED with "'PATH' is held by process 4711". */
 eng_status eng_lock_take(const char *path, int *fd, eng_error *err) ENG_MUST_CHECK;
 void eng_lock_drop(int fd);
 

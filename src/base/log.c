@@ -94,8 +94,8 @@ static eng_str escape(eng_str value, size_t *at, char space[8])
 static bool is_plain(eng_str value)
 {
     for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
-        if (c <= ' ' || c == 0x7F || c == '"' || c == '=' || c == '\\')
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c <= ' ' || c >= 0x7F || c == '"' || c == '=' || c == '\\')
             return false;
     }
     return value.len > 0;

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/error.h"
 
 #include <pthread.h>
@@ -99,7 +100,10 @@ eng_status eng_pool_new(const eng_pool_options *options, eng_pool **out, eng_err
     if (options->threads == 0)
         return eng_fail(err, ENG_EINVALID, "a pool needs at least one thread");
 
-    eng_pool *p = eng_zalloc(sizeof *p + options->threads * sizeof p->thread[0]);
+    size_t size;
+    eng_pool *p = NULL;
+    if (eng_mul(options->threads, sizeof p->thread[0], &size) && eng_add(size, sizeof *p, &size))
+        p = eng_zalloc(size);
     if (!p)
         return eng_fail_nomem(err);
     pthread_mutex_init(&p->lock, NULL);

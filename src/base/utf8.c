@@ -28,8 +28,9 @@ static size_t sequence(const unsigned char *p, size_t left)
         return left >= 3 && p[1] >= from && p[1] <= to && is_tail(p[2]) ? 3 : 0;
     }
     unsigned char from = c == 0xF0 ? 0x90 : 0x80, to = c == 0xF4 ? 0x8F : 0xBF;
-    return c <= 0xF4 && left >= 4 && p[1] >= from && p[1] <= to && is_tail(p[2]) && is_tail(p[3]) ? 4
-                                                                                                  : 0;
+    if (c > 0xF4 || left < 4 || p[1] < from || p[1] > to)
+        return 0;
+    return is_tail(p[2]) && is_tail(p[3]) ? 4 : 0;
 }
 
 size_t eng_utf8_valid(eng_str text)
@@ -42,6 +43,8 @@ size_t eng_utf8_valid(eng_str text)
         /* Most text is ASCII for long stretches. */
         while (text.len - i >= 16 && !((load64(p + i) | load64(p + i + 8)) & high))
             i += 16;
+        if (text.len - i >= 8 && !(load64(p + i) & high))
+            i += 8;
         while (i < text.len && p[i] < 0x80)
             i++;
         while (i < text.len && p[i] >= 0x80) {
