@@ -1,118 +1,201 @@
 # engenho: build, test, install. `make help` lists the targets.
 #
-#   make run                what the program does, shown
+#   make run                the server, on http://127.0.0.1:8000
 #   make test               everything that proves it
 #   make BUILD=asan unit    one variant, one stage: release (default), debug, asan, tsan, fuzz, cov
+#
+# tools/build.mk says how things are compiled; this file says what is made and done.
 
-BUILD ?= release
-CC    := $(if $(filter fuzz,$(BUILD)),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
-PREFIX ?= /usr/local
-VERSION := $(shell sed -n 's/^.define ENG_VERSION "\(.*\)"/\1/p' include/engenho.h)
-COMMIT  := $(shell git describe --always --dirty --abbrev=10 2>/dev/null || echo unknown)
-
-# The release lands in build/ itself, every other variant in a folder of its own.
-OUT := build$(if $(filter-out release,$(BUILD)),/$(BUILD))
-OBJ := $(OUT)/obj
-
-PACKAGES := sqlite3 libcurl libsodium zlib
-ARCH     := $(shell $(CC) -dumpmachine | cut -d- -f1)
-
-# Evaluated when something is compiled, not by `make help` or `make deps` on a machine without them.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES)) -lm
-
-WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
-BASE_FLAGS := -std=c17 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden -fno-strict-aliasing -g \
-	-ffile-prefix-map=$(CURDIR)=. -Iinclude -Isrc -DENG_COMMIT='"$(COMMIT)"'
-ARCH_FLAGS := $(if $(filter x86_64,$(ARCH)),-march=x86-64-v2)
-HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection
-
-OPT_release := -O3 $(HARDEN)
-OPT_debug   := -O0 -DENG_DEBUG
-OPT_asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DENG_DEBUG
-OPT_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread -DENG_DEBUG
-OPT_fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DENG_DEBUG
-OPT_cov     := -O0 --coverage -DENG_DEBUG
-LINK_asan   := -fsanitize=address,undefined
-LINK_tsan   := -fsanitize=thread
-LINK_fuzz   := -fsanitize=address,undefined
-LINK_cov    := --coverage
-LINK_release := -Wl,-z,relro,-z,now -Wl,--gc-sections
-
-ifeq ($(OPT_$(BUILD)),)
-$(error BUILD=$(BUILD): expected one of release debug asan tsan fuzz cov)
-endif
-
-CFLAGS_ALL  = $(BASE_FLAGS) $(WARN) $(ARCH_FLAGS) $(OPT_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)
-# What is ours may not call what base/banned.h bans; the tests may.
-SRC_FLAGS  := -include src/base/banned.h
-# The one file that may call malloc.
-$(OBJ)/src/base/alloc.o: SRC_FLAGS += -DENG_ALLOC_ITSELF
-
-LIB_SRC  := $(filter-out src/serve/% src/cli/%,$(wildcard src/*/*.c))
-PROG_SRC := $(wildcard src/serve/*.c src/cli/*.c)
-LIB_OBJ  := $(LIB_SRC:%.c=$(OBJ)/%.o)
-PROG_OBJ := $(PROG_SRC:%.c=$(OBJ)/%.o) $(OBJ)/src/serve/web.o
-TESTS    := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*_test.c))
+include tools/build.mk
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(OUT)/engenho $(OUT)/libengenho.so ## build the program and the library
+all: $(OUT)/engenho $(OUT)/libengenho.so $(OUT)/engenho.pc ## build the program and the library
 
-$(OBJ)/src/%.o: src/%.c Makefile
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z %-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install what building and testing need (Debian packages)
+	@tools/deps build test
+
+deps-%:
+	@tools/deps $*
+
+# ---- The library and the program -----------------------------------------------------------------
+
+# Everything but serve and cli is the library, which reaches the outside through engenho.h alone.
+LIB_SRC  := $(filter-out src/serve/% src/cli/%,$(wildcard src/*/*.c))
+PROG_SRC := $(filter-out src/cli/main.c,$(wildcard src/serve/*.[cS] src/cli/*.c))
+LIB_OBJ  := $(addprefix $(OBJ)/,$(addsuffix .o,$(basename $(LIB_SRC))))
+PROG_OBJ := $(addprefix $(OBJ)/,$(addsuffix .o,$(basename $(PROG_SRC))))
+
+$(OUT)/libengenho.a: $(LIB_OBJ) | $(OUT)/layers
+	$(call say,AR)
+	@rm -f $@
+	$(Q)ar rcs $@ $(LIB_OBJ)
+
+# The program's own part without main, so that unit tests can link it.
+$(OBJ)/program.a: $(PROG_OBJ)
+	$(call say,AR)
+	@rm -f $@
+	$(Q)ar rcs $@ $(PROG_OBJ)
+
+$(OUT)/libengenho.so: $(OUT)/libengenho.so.$(VERSION)
+	@ln -sf libengenho.so.$(VERSION) $(OUT)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+$(OUT)/libengenho.so.$(VERSION): $(LIB_OBJ) | $(OUT)/layers
+	$(call say,LD)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(LINK) -o $@ $(LIB_OBJ) $(PKG_LIBS)
+	$(split-debug)
+
+$(OUT)/engenho: $(OBJ)/src/cli/main.o $(OBJ)/program.a $(OUT)/libengenho.a
+	$(call say,LD)
+	$(Q)$(CC) -pie $(LINK) -o $@ $^ $(PKG_LIBS)
+	$(split-debug)
+
+# Both installed files say where they are; the rest of the text is the same everywhere.
+$(OUT)/engenho.pc: tools/engenho.pc.in include/engenho.h Makefile $(OUT)/prefix
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+
+# The layer rule: a build with an include that tools/layers.txt does not allow fails.
+$(OUT)/layers: tools/checkdeps tools/layers.txt $(wildcard src/*/*.[chS])
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(SRC_FLAGS) -MMD -MP -c -o $@ $<
-
-$(OBJ)/tests/%.o: tests/%.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -Itests/unit -MMD -MP -c -o $@ $<
-
-# The documentation page within the program: Swagger UI from its package, and what starts it.
-UI  := web/node_modules/swagger-ui-dist
-WEB := $(addprefix $(OUT)/web/,docs.html docs.js favicon.png swagger-ui-bundle.js.gz swagger-ui.css.gz)
-
-web/node_modules/.package-lock.json: web/package.json web/package-lock.json
-	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@tools/checkdeps
 	@touch $@
 
-$(OUT)/web/docs.%: web/docs.%
+# ---- The documentation page ------------------------------------------------------------------------
+
+# Swagger UI comes from npm at the exact version of web/package-lock.json; src/serve/web.S embeds it.
+WEB   := build/web
+SWAGGER := web/node_modules/swagger-ui-dist
+WEB_FILES := docs.html docs.js swagger-ui-bundle.js.gz swagger-ui.css.gz favicon.png
+
+$(OBJ)/src/serve/web.o: $(WEB_FILES:%=$(WEB)/%)
+$(OBJ)/src/serve/web.o: INCLUDES += -I$(WEB) -Wa,-I$(WEB)
+
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json
+	$(call say,NPM)
+	$(Q)cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+# The bundle asks for a map of its source that is not served.
+$(WEB)/%.gz: web/node_modules/.package-lock.json
+	@mkdir -p $(WEB)
+	@sed '/^\/[/*]# sourceMappingURL=/d' $(SWAGGER)/$* | gzip -9n > $@
+
+$(WEB)/favicon.png: web/node_modules/.package-lock.json
+	@mkdir -p $(WEB)
+	@cp $(SWAGGER)/favicon-32x32.png $@
+
+$(WEB)/docs.%: web/docs.%
+	@mkdir -p $(WEB)
+	@cp $< $@
+
+# ---- Running it --------------------------------------------------------------------------------------
+
+run: deps-build ## build what is missing and start the server (ARGS="--listen ...")
+	@$(MAKE) --no-print-directory -j$(CORES) all
+	@exec $(OUT)/engenho serve $(ARGS)
+
+# ---- Tests: docs/testing.md says what each stage does -------------------------------------------------
+
+TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*_test.c))
+
+# A test of m sees the insides of the library; only those of serve and cli see the program's too.
+PROG_TESTS := $(filter $(OUT)/tests/serve_% $(OUT)/tests/cli_%,$(TESTS))
+$(PROG_TESTS): $(OBJ)/program.a
+$(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libengenho.a
+	$(call say,LD)
 	@mkdir -p $(@D)
-	cp $< $@
+	$(Q)$(CC) -pie $(LINK) -o $@ $(filter %.o,$^) $(filter %program.a,$^) $(OUT)/libengenho.a $(PKG_LIBS) -lcmocka
 
-$(OUT)/web/favicon.png: web/node_modules/.package-lock.json
+tests: $(TESTS)
+
+unit: tests ## run the unit tests of this variant
+	@tests/unit/run $(TESTS)
+
+# Fuzz targets run under libFuzzer with BUILD=fuzz; every other variant replays the saved corpus.
+FUZZERS := $(patsubst fuzz/%.c,$(OUT)/fuzz/%,$(wildcard fuzz/fuzz_*.c))
+FUZZ_MAIN := $(if $(filter fuzz,$(BUILD)),,$(OBJ)/fuzz/replay.o)
+
+$(OUT)/fuzz/%: $(OBJ)/fuzz/%.o $(FUZZ_MAIN) $(OBJ)/program.a $(OUT)/libengenho.a
+	$(call say,LD)
 	@mkdir -p $(@D)
-	cp $(UI)/favicon-32x32.png $@
+	$(Q)$(CC) -pie $(LINK) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) -o $@ $^ $(PKG_LIBS)
 
-$(OUT)/web/%.gz: web/node_modules/.package-lock.json
+fuzzers: $(FUZZERS)
+
+replay: fuzzers ## run the fuzz targets of this variant over the saved corpus
+	@fuzz/run replay $(OUT)/fuzz
+
+fuzz: ## attack one target: FUZZ=json TIME=60 (seconds)
+	@$(MAKE) --no-print-directory BUILD=fuzz build/fuzz/fuzz/fuzz_$(or $(FUZZ),json)
+	@fuzz/run attack $(or $(TIME),60) fuzz_$(or $(FUZZ),json)
+
+fuzz-all: ## attack every target for TIME seconds each, and keep what is new in fuzz/corpus
+	@$(MAKE) --no-print-directory -j$(CORES) BUILD=fuzz fuzzers
+	@fuzz/run attack $(or $(TIME),60) --keep
+
+test: deps ## everything that proves it, in about five minutes
+	@tests/run
+
+test-%: deps
+	@tests/run $*
+
+test-long: deps ## the same for longer: 200 kills, a quarter of an hour of fuzzing, valgrind
+	@tests/run --long
+
+coverage: deps ## lines that the tests reach, by file
+	@tests/run --lines coverage
+
+# ---- Order -------------------------------------------------------------------------------------------
+
+FORMATTED = $(wildcard src/*/*.[ch] include/*.h tests/*/*.[ch] fuzz/*.[ch] bench/*.[ch])
+
+lint: ## clang-tidy, cppcheck, shellcheck, formatting, sizes, layers
+	@tools/lint
+
+format: ## let clang-format decide
+	@clang-format -i $(FORMATTED)
+
+# ---- Measuring -----------------------------------------------------------------------------------------
+
+# bench/NAME.c or bench/NAME.py. PEERS_NAME are the peers' packages; C++ ones have a file of their own.
+BENCHES := $(sort $(basename $(notdir $(wildcard bench/*.c bench/*.py))))
+PEERS_json := jansson simdjson
+$(OUT)/bench/json: $(OBJ)/bench/json_simdjson.o
+
+$(OBJ)/bench/%.o: bench/%.cc $(OUT)/flags
+	$(call say,CXX)
 	@mkdir -p $(@D)
-	gzip -9n < $(UI)/$* > $@
+	$(Q)$(CXX) -std=c++17 -O3 -g -Wall -Wextra -Werror -MMD -MP -c -o $@ $<
 
-$(OBJ)/src/serve/web.o: src/serve/web.S $(WEB) Makefile
+$(OUT)/bench/%: $(OBJ)/bench/%.o $(OUT)/libengenho.a
+	$(call say,LD)
 	@mkdir -p $(@D)
-	$(CC) -Wa,-I$(OUT)/web -c -o $@ $<
+	$(Q)$(CXX) -pie $(LINK) -o $@ $^ $(if $(PEERS_$*),$(shell pkg-config --libs $(PEERS_$*))) $(PKG_LIBS)
 
-$(OUT)/libengenho.a: $(LIB_OBJ)
-	@rm -f $@
-	ar rcs $@ $^
+bench: deps-bench ## measure everything against its peers
+	@$(MAKE) --no-print-directory $(BENCHES:%=bench-%)
 
-$(OUT)/libengenho.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,libengenho.so.0 $(LINK_$(BUILD)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+bench-%: deps-bench all
+	@if [ -f bench/$*.c ]; then $(MAKE) --no-print-directory $(OUT)/bench/$* && $(OUT)/bench/$* $(ARGS); \
+	else bench/$*.py $(ARGS); fi
 
-$(OUT)/engenho: $(PROG_OBJ) $(OUT)/libengenho.a
-	$(CC) -pthread $(LINK_$(BUILD)) $(LDFLAGS) -o $@ $(PROG_OBJ) $(OUT)/libengenho.a $(PKG_LIBS)
+# ---- Installing ------------------------------------------------------------------------------------------
 
-# Unit tests see the library's insides and, for serve and cli, everything but main.c.
-$(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(filter-out $(OBJ)/src/cli/main.o,$(PROG_OBJ)) $(OUT)/libengenho.a
-	@mkdir -p $(@D)
-	$(CC) -pthread $(LINK_$(BUILD)) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+install: all ## install below PREFIX (/usr/local), or into DESTDIR for packages
+	@tools/install $(OUT) "$(DESTDIR)" "$(PREFIX)" $(VERSION)
 
-unit: $(TESTS) ## run the unit tests of this variant
-	@for t in $(TESTS); do echo "== $$t"; $$t || exit 1; done
+uninstall: ## remove what `make install` put there
+	@tools/install --remove "$(DESTDIR)" "$(PREFIX)" $(VERSION)
 
 clean: ## remove what was built
 	rm -rf build
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
-.PHONY: all unit clean
+.PHONY: all help deps run tests unit fuzzers replay fuzz fuzz-all test test-long coverage lint format \
+	bench install uninstall clean
