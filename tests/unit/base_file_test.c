@@ -209,8 +209,11 @@ static void *read_slowly(void *arg)
     for (ssize_t got; (got = read(*fd, block, sizeof block)) > 0;) {
         total += (size_t)got;
         if (total % 50000 < 1000) {
-            kill(getpid(), SIGUSR1);
-            usleep(500);
+            /* Twice without reading: once in mid-write, once where nothing could be written yet. */
+            for (int i = 0; i < 2; i++) {
+                kill(getpid(), SIGUSR1);
+                usleep(500);
+            }
         }
     }
     return (void *)(uintptr_t)total;
@@ -297,6 +300,7 @@ static void folders_are_made_with_their_parents(void **state)
     assert_string_equal(err.message, "cannot make folder 'file': not a directory");
     assert_int_equal(eng_dir_make("file/x", 0700, &err), ENG_EIO);
     assert_int_equal(eng_dir_make("", 0700, &err), ENG_ENOTFOUND);
+    assert_true(eng_dir_make("/proc/engenho", 0700, &err) < 0);
 }
 
 static void folders_are_synced(void **state)
@@ -351,6 +355,7 @@ static void a_file_without_a_name_is_read_and_written(void **state)
     assert_string_equal(text, "abc");
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     close(fd);
+    assert_true(eng_file_unnamed("/proc", &fd, &err) < 0); /* knows no such files, nor any new ones */
     assert_int_equal(eng_file_unnamed("none", &fd, &err), ENG_ENOTFOUND);
     assert_string_equal(err.message, "cannot make a file in 'none': no such file or directory");
 }
