@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include "base/utf8_blocks.h"
+
 #include <string.h>
 
 static uint64_t load64(const unsigned char *p)
@@ -37,7 +39,7 @@ size_t eng_utf8_valid(eng_str text)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
     const uint64_t high = 0x8080808080808080;
-    size_t i = 0;
+    size_t i = eng_utf8_blocks(p, text.len);
 
     while (i < text.len) {
         /* Most text is ASCII for long stretches. */
