@@ -247,14 +247,14 @@ static eng_status explain(const walker *w, eng_str text, eng_error *err)
     }
     if (w->depth > w->depth_most)
         return eng_json_too_deep(text, w->fault.at, w->depth_most, err);
-    return eng_json_malformed(text, w->fault, err);
+    return eng_json_malformed(text, w->end, w->fault, err);
 }
 
 eng_status eng_json_find(eng_str text, eng_str path, const eng_json_limits *limits, eng_str *raw,
                          eng_error *err)
 {
-    walker w = {.end = text.ptr + text.len, .path = path, .here = true};
-    eng_status status = eng_json_limit(text, limits, &w.depth_most, err);
+    walker w = {.path = path, .here = true};
+    eng_status status = eng_json_begin(text, limits, &w.depth_most, &w.end, err);
     if (status < 0)
         return status;
     status = check_path(path, &w.segments, err);

@@ -12,6 +12,8 @@
 #include "json/json.h"
 #include "json/powers.h"
 
+#include <endian.h>
+
 /* digits * 10^exponent */
 typedef struct {
     uint64_t digits;
@@ -43,7 +45,7 @@ static uint64_t scale_float(uint64_t power, uint64_t x)
 
 /* The candidate to print, given four times: the lower end, the number, the upper end. An end that
  * rounds to v counts as inside; otherwise the caller has moved it in by one. */
-static decimal choose(uint64_t lower, uint64_t middle, uint64_t upper, int exponent)
+static inline decimal choose(uint64_t lower, uint64_t middle, uint64_t upper, int exponent)
 {
     uint64_t s = middle / 4;
 
@@ -92,20 +94,43 @@ static decimal shortest_float(binary v)
 
 /* ---- Layout ---- */
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-
-/* The last `count` digits of v, ending at `end`. */
-static void put_digits(uint64_t v, int count, char *end)
+/* Eight digits, with zeros in front, as the bytes of a word: halves, quarters and digits all at once,
+ * the first digit lowest. */
+static uint64_t eight_digits(uint32_t v)
 {
-    for (; count >= 2; count -= 2, v /= 100) {
-        end -= 2;
-        memcpy(end, pairs + 2 * (v % 100), 2);
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (x * 10486 >> 20) & 0x0000007F0000007F; /* x / 100, where x < 10000 */
+    x = hundreds | (x - hundreds * 100) << 16;
+    uint64_t tens = (x * 103 >> 10) & 0x000F000F000F000F; /* x / 10, where x < 100 */
+    x = tens | (x - tens * 10) << 8;
+    return x + 0x3030303030303030;
+}
+
+static void store(char *to, uint64_t x)
+{
+    x = htole64(x);
+    memcpy(to, &x, sizeof x);
+}
+
+/* v's `count` digits, at most 9; eight bytes are written behind the first of 9. Zeros in front are
+ * shifted out: a branch on the number of digits would be mispredicted too often. */
+static void put_nine(uint32_t v, int count, char *to)
+{
+    to[0] = (char)('0' + v / 100000000);
+    to += count > 8;
+    int zeros = count < 8 ? 8 - count : 0;
+    store(to, eight_digits(v % 100000000) >> 8 * zeros);
+}
+
+/* v's `count` digits, at most 17, which may write up to 7 bytes behind them. */
+static void put_digits(uint64_t v, int count, char *to)
+{
+    if (count <= 9) {
+        put_nine((uint32_t)v, count, to);
+        return;
     }
-    if (count)
-        end[-1] = (char)('0' + v % 10);
+    put_nine((uint32_t)(v / 100000000), count - 8, to);
+    store(to + count - 8, eight_digits((uint32_t)(v % 100000000)));
 }
 
 static int count_digits(uint64_t v)
@@ -135,6 +160,8 @@ static int count_digits(uint64_t v)
 
 static decimal without_zeros(decimal d)
 {
+    if (d.digits % 10)
+        return d;
     while (d.digits % 100000000 == 0) {
         d.digits /= 100000000;
         d.exponent += 8;
@@ -149,46 +176,59 @@ static decimal without_zeros(decimal d)
 /* d.dddde+16 */
 static char *put_scientific(decimal d, int count, int point, char *to)
 {
-    put_digits(d.digits, count, to + 1 + count);
+    put_digits(d.digits, count, to + 1);
     to[0] = to[1];
-    if (count > 1)
-        to[1] = '.';
+    to[1] = '.';
     to += count > 1 ? count + 1 : 1;
 
     int e = point - 1;
     *to++ = 'e';
     *to++ = e < 0 ? '-' : '+';
     e = e < 0 ? -e : e;
-    int width = e >= 100 ? 3 : 2;
-    put_digits((uint64_t)e, width, to + width);
-    return to + width;
+    if (e >= 100)
+        *to++ = (char)('0' + e / 100);
+    *to++ = (char)('0' + e / 10 % 10);
+    *to++ = (char)('0' + e % 10);
+    return to;
 }
 
-/* The digits of d, with the point behind the first `point` of them. */
-static char *put_decimal(decimal d, char *to)
+/* ddd.ddd, the point somewhere among them. */
+static char *put_around_point(decimal d, int count, int point, char *to)
 {
+    char digits[24];
+    put_digits(d.digits, count, digits);
+    memcpy(to, digits, 16);
+    to[point] = '.';
+    memcpy(to + point + 1, digits + point, (size_t)(count - point));
+    return to + count + 1;
+}
+
+/* The digits of d, laid out. Where a copy of a fixed size fits into `out` it is one instruction; what
+ * it copies too much is written over, or lies behind the text. */
+static size_t put_decimal(bool negative, decimal d, char out[32])
+{
+    static const char zeros[] = "000000000000000";
+    char *to = out + negative;
+    out[0] = '-';
     d = without_zeros(d);
     int count = count_digits(d.digits), point = count + d.exponent;
 
-    if (point < -3 || point > 16)
-        return put_scientific(d, count, point, to);
-    if (point <= 0) {
-        memset(to, '0', (size_t)(2 - point));
-        to[1] = '.';
+    if (point < -3 || point > 16) {
+        to = put_scientific(d, count, point, to);
+    } else if (point <= 0) {
+        memcpy(to, "0.000", 5);
         to += 2 - point;
-        put_digits(d.digits, count, to + count);
-        return to + count;
-    }
-    if (point >= count) {
-        put_digits(d.digits, count, to + count);
-        memset(to + count, '0', (size_t)(point - count));
+        put_digits(d.digits, count, to);
+        to += count;
+    } else if (point < count) {
+        to = put_around_point(d, count, point, to);
+    } else {
+        put_digits(d.digits, count, to);
+        memcpy(to + count, zeros, 15);
         memcpy(to + point, ".0", 2);
-        return to + point + 2;
+        to += point + 2;
     }
-    put_digits(d.digits, count, to + count + 1);
-    memmove(to, to + 1, (size_t)point);
-    to[point] = '.';
-    return to + count + 1;
+    return (size_t)(to - out);
 }
 
 static size_t put_zero(bool negative, char out[32])
@@ -209,10 +249,7 @@ size_t eng_number_print(double v, char out[32])
 
     binary b = {exponent ? fraction | 1ull << 52 : fraction, (exponent ? exponent : 1) - 1075,
                 fraction == 0 && exponent > 1};
-    char *to = out;
-    if (negative)
-        *to++ = '-';
-    return (size_t)(put_decimal(shortest_double(b), to) - out);
+    return put_decimal(negative, shortest_double(b), out);
 }
 
 size_t eng_number_print_float(float v, char out[32])
@@ -227,8 +264,5 @@ size_t eng_number_print_float(float v, char out[32])
 
     binary b = {exponent ? fraction | 1u << 23 : fraction, (exponent ? exponent : 1) - 150,
                 fraction == 0 && exponent > 1};
-    char *to = out;
-    if (negative)
-        *to++ = '-';
-    return (size_t)(put_decimal(shortest_float(b), to) - out);
+    return put_decimal(negative, shortest_float(b), out);
 }

@@ -201,31 +201,36 @@ static bool clinger(const decimal *d, double *out)
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* Eight digits at once: pairs, then fours, then eight. */
-static bool eight_digits(const char *p, uint64_t *w)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    x = le64toh(x);
-    /* A digit's upper half byte is 3, also after adding 6. */
-    uint64_t upper = 0xF0F0F0F0F0F0F0F0;
-    if (((x & upper) | ((x + 0x0606060606060606) & upper) >> 4) != 0x3333333333333333)
-        return false;
-    x -= 0x3030303030303030;
-    x = x * 10 + (x >> 8);
-    x = ((x & 0x000000FF000000FF) * 0x000F424000000064 +
-         ((x >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >> 32;
-    *w = *w * 100000000 + x;
-    return true;
-}
-
-/* Appends the digits at p to *w, which wraps where they are too many. */
+/*
+ * Appends the digits at p to *w, which wraps where they are too many. Eight bytes at a time: how many
+ * of them are digits, and then pairs, fours and eight at once. A branch for each digit would be
+ * mispredicted about once a number, which costs more than all of this.
+ */
 static const char *take_digits(const char *p, const char *end, uint64_t *w)
 {
-    while (end - p >= 8 && eight_digits(p, w))
-        p += 8;
+    static const uint64_t powers[] = {1,      10,      100,      1000,     10000,
+                                      100000, 1000000, 10000000, 100000000};
+    const uint64_t upper = 0xF0F0F0F0F0F0F0F0, pairs = 0x000000FF000000FF;
+    uint64_t sum = *w;
+
+    for (size_t count = 8; count == 8 && end - p >= 8; p += count) {
+        uint64_t x;
+        memcpy(&x, p, sizeof x);
+        x = le64toh(x);
+        /* A digit's upper half byte is 3, also after adding 6. */
+        uint64_t others = ((x & upper) | ((x + 0x0606060606060606) & upper) >> 4) ^ 0x3333333333333333;
+        count = others ? (size_t)__builtin_ctzll(others) / 8 : 8;
+        if (count == 0)
+            break;
+        /* Zeros move in where digits are missing. */
+        x = (x - 0x3030303030303030) << (64 - 8 * count);
+        x = x * 10 + (x >> 8);
+        x = ((x & pairs) * 0x000F424000000064 + (x >> 16 & pairs) * 0x0000271000000001) >> 32;
+        sum = sum * powers[count] + x;
+    }
     for (; p < end && is_digit(*p); p++)
-        *w = *w * 10 + (uint64_t)(*p - '0');
+        sum = sum * 10 + (uint64_t)(*p - '0');
+    *w = sum;
     return p;
 }
 

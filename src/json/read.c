@@ -32,7 +32,7 @@ typedef struct {
 
 enum {
     FEW_VALUES = 64,
-    FEW_SLOTS = 32,
+    FEW_SLOTS = 64,
     ROOM_SIZE = 16 * 1024, /* of a piece that strings are put into */
     SLACK = 16             /* behind a string, so that short ones are copied and hashed whole */
 };
@@ -405,7 +405,7 @@ static eng_status explain(const reader *r, eng_str text, eng_error *err)
         return eng_json_repeated(text, r->fault.at, r->repeated, err);
     if (r->depth > r->depth_most)
         return eng_json_too_deep(text, r->fault.at, r->depth_most, err);
-    return eng_json_malformed(text, r->fault, err);
+    return eng_json_malformed(text, r->end, r->fault, err);
 }
 
 static void reader_clear(reader *r)
@@ -419,20 +419,16 @@ static void reader_clear(reader *r)
 eng_status eng_json_read(eng_str text, const eng_json_limits *limits, eng_arena *arena,
                          const eng_json **out, eng_error *err)
 {
-    size_t depth;
-    eng_status status = eng_json_limit(text, limits, &depth, err);
+    reader r;
+    eng_status status = eng_json_begin(text, limits, &r.depth_most, &r.end, err);
     if (status < 0)
         return status;
-
-    reader r;
-    r.end = text.ptr + text.len;
     r.arena = arena;
     r.values = r.few_values;
     r.used = 0;
     r.cap = FEW_VALUES;
     r.open = NONE;
     r.depth = 0;
-    r.depth_most = depth;
     r.room = r.room_end = NULL;
     r.slots = r.few_slots;
     r.slot_count = FEW_SLOTS;

@@ -62,24 +62,6 @@ const char *eng_json_escape_end(const char *p, const char *end, eng_json_fault *
     }
 }
 
-const char *eng_json_beyond_ascii(const char *p, const char *end)
-{
-    while (p < end && (signed char)*p < 0) {
-        unsigned char c = (unsigned char)*p;
-        /* Two bytes are what most Latin text needs; all else is left to base. */
-        if (c >= 0xC2 && c < 0xE0 && end - p >= 2 && (p[1] & 0xC0) == 0x80) {
-            p += 2;
-            continue;
-        }
-        size_t len = 0;
-        uint32_t read = eng_utf8_next((eng_str){p, (size_t)(end - p)}, &len);
-        if (read == 0xFFFD && len == 1)
-            break;
-        p += len;
-    }
-    return p;
-}
-
 const char *eng_json_string_end(const char *p, const char *end, bool *escaped, eng_json_fault *f)
 {
     *escaped = false;
@@ -90,18 +72,12 @@ const char *eng_json_string_end(const char *p, const char *end, bool *escaped, e
         if (*p == '"')
             return p;
 
-        if ((signed char)*p < 0) {
-            p = eng_json_beyond_ascii(p, end);
-            if (p < end && (signed char)*p < 0)
-                return eng_json_stop(f, p, "not UTF-8");
-        } else if (*p == '\\') {
-            *escaped = true;
-            p = eng_json_escape_end(p, end, f);
-            if (!p)
-                return NULL;
-        } else {
+        if (*p != '\\')
             return eng_json_stop(f, p, "a control character must be escaped");
-        }
+        *escaped = true;
+        p = eng_json_escape_end(p, end, f);
+        if (!p)
+            return NULL;
     }
 }
 
@@ -166,13 +142,15 @@ const char *eng_json_literal(const char *p, const char *end, eng_json *out, eng_
 
 /* ---- Limits and errors ---- */
 
-eng_status eng_json_limit(eng_str text, const eng_json_limits *given, size_t *depth, eng_error *err)
+eng_status eng_json_begin(eng_str text, const eng_json_limits *given, size_t *depth,
+                          const char **end, eng_error *err)
 {
     size_t most = given && given->depth ? given->depth : 128;
     size_t size = given && given->size && given->size < UINT32_MAX ? given->size : UINT32_MAX;
     *depth = most < ENG_JSON_DEPTH_MAX ? most : ENG_JSON_DEPTH_MAX;
     if (text.len > size)
         return eng_fail(err, ENG_ETOOBIG, "the JSON text is larger than %zu bytes", size);
+    *end = text.ptr + eng_utf8_valid(text);
     return ENG_OK;
 }
 
@@ -190,12 +168,15 @@ static void locate(eng_str text, size_t position, uint32_t *line, uint32_t *colu
     }
 }
 
-eng_status eng_json_malformed(eng_str text, eng_json_fault f, eng_error *err)
+eng_status eng_json_malformed(eng_str text, const char *end, eng_json_fault f, eng_error *err)
 {
     if (!err)
         return ENG_EMALFORMED;
     size_t position = text.len ? (size_t)(f.at - text.ptr) : 0;
     uint32_t line, column;
+    /* Too early an end, where the text goes on, is where UTF-8 ended. */
+    if (f.at == end && position < text.len)
+        f.what = "not UTF-8";
     locate(text, position, &line, &column);
     eng_fail_at(err, ENG_EMALFORMED, position, "line %u, column %u: %s", line, column, f.what);
     err->line = line;
@@ -207,7 +188,7 @@ eng_status eng_json_too_deep(eng_str text, const char *at, size_t depth, eng_err
 {
     char what[64];
     snprintf(what, sizeof what, "nested deeper than %zu levels", depth);
-    return eng_json_malformed(text, (eng_json_fault){at, what}, err);
+    return eng_json_malformed(text, NULL, (eng_json_fault){at, what}, err);
 }
 
 eng_status eng_json_repeated(eng_str text, const char *at, eng_str key, eng_error *err)
@@ -224,7 +205,7 @@ eng_status eng_json_repeated(eng_str text, const char *at, eng_str key, eng_erro
     snprintf(what, sizeof what, "the key '%s' stands twice", shown);
     eng_error named;
     eng_fail_field(&named, ENG_EMALFORMED, (eng_str){shown, cut.len}, "stands twice");
-    eng_json_malformed(text, (eng_json_fault){at, what}, err);
+    eng_json_malformed(text, NULL, (eng_json_fault){at, what}, err);
     memcpy(err->field, named.field, sizeof err->field);
     return ENG_EMALFORMED;
 }

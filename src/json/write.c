@@ -76,41 +76,37 @@ static void put_escape(eng_buf *out, char c)
     eng_buf_bytes(out, text, text[1] == 'u' ? 6 : 2);
 }
 
-/* Runs that need no change go out in one piece. */
-static void put_escaped(eng_buf *out, eng_str v)
+/* Valid text: runs that need no escape go out in one piece. */
+static void put_runs(eng_buf *out, const char *p, const char *end)
 {
-    const char *from = v.ptr, *end = v.ptr + v.len;
-    eng_buf_byte(out, '"');
-    for (const char *p = from;; from = ++p) {
-        for (const char *last = NULL; p != last;) {
-            last = p;
-            p += eng_json_plain(p, end);
-            p = eng_json_beyond_ascii(p, end);
-        }
-        eng_buf_bytes(out, from, (size_t)(p - from));
+    for (;;) {
+        size_t run = eng_json_plain(p, end);
+        eng_buf_bytes(out, p, run);
+        p += run;
         if (p == end)
-            break;
-        if ((signed char)*p < 0)
-            eng_buf_str(out, ENG_STR("\xEF\xBF\xBD")); /* no UTF-8: U+FFFD */
-        else
-            put_escape(out, *p);
+            return;
+        put_escape(out, *p++);
     }
-    eng_buf_byte(out, '"');
+}
+
+/* Bytes that are no UTF-8 become U+FFFD, each of them. */
+static void put_repaired(eng_buf *out, eng_str v)
+{
+    while (v.len) {
+        size_t valid = eng_utf8_valid(v);
+        put_runs(out, v.ptr, v.ptr + valid);
+        if (valid == v.len)
+            return;
+        eng_buf_str(out, ENG_STR("\xEF\xBF\xBD"));
+        v = eng_str_sub(v, valid + 1, v.len);
+    }
 }
 
 static void put_string(eng_buf *out, eng_str v)
 {
-    if (v.len == 0 || eng_json_plain(v.ptr, v.ptr + v.len) < v.len) {
-        put_escaped(out, v.len ? v : ENG_STR(""));
-        return;
-    }
-    char *to = eng_buf_room(out, v.len + 2);
-    if (!to)
-        return;
-    to[0] = '"';
-    memcpy(to + 1, v.ptr, v.len);
-    to[v.len + 1] = '"';
-    eng_buf_added(out, v.len + 2);
+    eng_buf_byte(out, '"');
+    put_repaired(out, v);
+    eng_buf_byte(out, '"');
 }
 
 void eng_json_string(eng_json_writer *w, eng_str v)
