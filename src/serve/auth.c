@@ -1,19 +1,22 @@
 /*
- * Who may ask. Three questions that have nothing to do with each other: does the request reach us under
- * a name that could be ours (Host: a page may make its own name point here), whose key does it carry,
- * and, where it changes something, is it a page of another site that asks (Origin).
+ * Who may ask. Three questions that have nothing to do with each other: does the request reach us
+ * under a name that could be ours (Host: a page may make its own name point here), whose key does
+ * it carry, and, where it changes something, is it a page of another site that asks (Origin).
  */
 #include "base/error.h"
 #include "serve/parts.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
-/* ---- Set-up ----------------------------------------------------------------------------------------- */
+/* ---- Set-up
+ * ----------------------------------------------------------------------------------------- */
 
 /* Both sides of a comparison are hashed, so that its time tells nothing, not even a length. */
 static void digest(eng_str secret, unsigned char out[ENG_DIGEST_SIZE])
 {
-    crypto_generichash(out, ENG_DIGEST_SIZE, (const unsigned char *)secret.ptr, secret.len, NULL, 0);
+    crypto_generichash(out, ENG_DIGEST_SIZE, (const unsigned char *)secret.ptr, secret.len, NULL,
+                       0);
 }
 
 static eng_status copy_origins(eng_auth *a, eng_str rest, eng_error *err)
@@ -62,13 +65,15 @@ void eng_auth_clear(eng_auth *a)
     a->cors_count = 0;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------- */
+/* ---- Keys
+ * ------------------------------------------------------------------------------------------- */
 
 static eng_str secret_of(const eng_exchange *x)
 {
     static const size_t scheme = sizeof "Bearer " - 1;
     eng_str header = eng_exchange_header(x, ENG_STR("Authorization"));
-    if (header.len > scheme && eng_str_eq_nocase(eng_str_sub(header, 0, scheme), ENG_STR("Bearer ")))
+    if (header.len > scheme &&
+        eng_str_eq_nocase(eng_str_sub(header, 0, scheme), ENG_STR("Bearer ")))
         return eng_str_trim(eng_str_sub(header, scheme, header.len));
     return eng_exchange_header(x, ENG_STR("X-API-Key"));
 }
@@ -104,7 +109,8 @@ eng_caller eng_auth_caller(eng_request *req)
     return who;
 }
 
-/* ---- Host and Origin -------------------------------------------------------------------------------- */
+/* ---- Host and Origin
+ * -------------------------------------------------------------------------------- */
 
 eng_status eng_auth_host(const eng_request *req, eng_error *err)
 {

@@ -1,11 +1,9 @@
 /*
  * A request's way, between the callbacks of net:
  *
- *     head     admitted or refused by its head alone: Host, key, rate, route, Origin, type of content;
- *              so a stranger's body is never read
- *     ready    run on the loop, or handed to a worker with its exchange
- *     run      read, validated, handled, answered
- *     done     counted and logged
+ *     head     admitted or refused by its head alone: Host, key, rate, route, Origin, type of
+ * content; so a stranger's body is never read ready    run on the loop, or handed to a worker with
+ * its exchange run      read, validated, handled, answered done     counted and logged
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -18,7 +16,8 @@ enum {
 
 static const eng_str no_text = {"", 0};
 
-/* ---- Admission -------------------------------------------------------------------------------------- */
+/* ---- Admission
+ * -------------------------------------------------------------------------------------- */
 
 static eng_request *request_new(eng_serve *s, eng_exchange *x)
 {
@@ -33,8 +32,8 @@ static eng_request *request_new(eng_serve *s, eng_exchange *x)
     return req;
 }
 
-/* What the route asks for; a path that is none asks for a key too, so that nobody can feel their way
- * about without one. */
+/* What the route asks for; a path that is none asks for a key too, so that nobody can feel their
+ * way about without one. */
 static eng_role role_needed(const eng_match *match)
 {
     if (match->entry)
@@ -53,13 +52,14 @@ static eng_status admit_key(eng_request *req, eng_role needed, eng_error *err)
     if (who.role < needed)
         return eng_fail(err, ENG_EFORBIDDEN, "this needs the role %s, the key has %s",
                         eng_role_name(needed), eng_role_name(who.role));
-    if (who.rate == 0 || eng_rates_take(req->serve->rates, req->key, who.rate, eng_clock_ns(), &wait_s))
+    if (who.rate == 0 ||
+        eng_rates_take(req->serve->rates, req->key, who.rate, eng_clock_ns(), &wait_s))
         return ENG_OK;
     eng_str wait = eng_arena_format(eng_req_arena(req), "%u", wait_s);
     if (wait.ptr)
         eng_exchange_add_header(req->x, ENG_STR("Retry-After"), wait);
-    return eng_fail(err, ENG_ERATE, "the key may ask %u times a minute; try again in %u s", who.rate,
-                    wait_s);
+    return eng_fail(err, ENG_ERATE, "the key may ask %u times a minute; try again in %u s",
+                    who.rate, wait_s);
 }
 
 /* "GET, HEAD, POST, OPTIONS" */
@@ -68,8 +68,8 @@ static eng_str methods_text(eng_arena *arena, unsigned methods)
     eng_str text = {"", 0};
     for (unsigned m = 0; m < ENG_METHODS && text.ptr; m++)
         if (methods & 1u << m)
-            text = eng_arena_format(arena, "%.*s%s%s, ", ENG_FMT(text), eng_method_name((eng_method)m),
-                                    m == ENG_GET ? ", HEAD" : "");
+            text = eng_arena_format(arena, "%.*s%s%s, ", ENG_FMT(text),
+                                    eng_method_name((eng_method)m), m == ENG_GET ? ", HEAD" : "");
     return text.ptr ? eng_arena_format(arena, "%.*sOPTIONS", ENG_FMT(text)) : text;
 }
 
@@ -98,12 +98,18 @@ static eng_status admit_route(eng_request *req, const eng_match *match, eng_erro
 static const char *types_text(unsigned takes)
 {
     switch (takes) {
-    case ENG_TAKES_JSON: return "application/json";
-    case ENG_TAKES_MULTIPART: return "multipart/form-data";
-    case ENG_TAKES_NDJSON: return "application/x-ndjson";
-    case ENG_TAKES_JSON | ENG_TAKES_MULTIPART: return "application/json or multipart/form-data";
-    case ENG_TAKES_JSON | ENG_TAKES_NDJSON: return "application/json or application/x-ndjson";
-    default: return "application/json, multipart/form-data or application/x-ndjson";
+    case ENG_TAKES_JSON:
+        return "application/json";
+    case ENG_TAKES_MULTIPART:
+        return "multipart/form-data";
+    case ENG_TAKES_NDJSON:
+        return "application/x-ndjson";
+    case ENG_TAKES_JSON | ENG_TAKES_MULTIPART:
+        return "application/json or multipart/form-data";
+    case ENG_TAKES_JSON | ENG_TAKES_NDJSON:
+        return "application/json or application/x-ndjson";
+    default:
+        return "application/json, multipart/form-data or application/x-ndjson";
     }
 }
 
@@ -112,17 +118,20 @@ static eng_status admit_body(eng_request *req, eng_error *err)
     const eng_route *route = req->entry->route;
     eng_str type = eng_exchange_header(req->x, ENG_STR("Content-Type"));
     if (!route->takes && req->http->has_body)
-        return eng_fail(err, ENG_ETYPE, "%s %s takes no body", eng_method_name(route->method), route->path);
+        return eng_fail(err, ENG_ETYPE, "%s %s takes no body", eng_method_name(route->method),
+                        route->path);
     if (!route->takes || (!req->http->has_body && !type.ptr))
         return ENG_OK;
     if (!(eng_content_type(type) & route->takes))
         return eng_fail(err, ENG_ETYPE, "expected a body of type %s, got '%.*s'",
                         types_text(route->takes), ENG_FMT(eng_str_sub(type, 0, 100)));
-    eng_exchange_take_body(req->x, route->body_max ? route->body_max : req->serve->body_max, IN_MEMORY);
+    eng_exchange_take_body(req->x, route->body_max ? route->body_max : req->serve->body_max,
+                           IN_MEMORY);
     return ENG_OK;
 }
 
-/* In this order: what could be another site's page is refused first, then strangers, then mistakes. */
+/* In this order: what could be another site's page is refused first, then strangers, then mistakes.
+ */
 static eng_status admit(eng_request *req, eng_match *match, eng_error *err)
 {
     eng_status status = eng_auth_host(req, err), path_status;
@@ -178,7 +187,8 @@ static void on_head(void *ctx, eng_exchange *x)
         answer_options(req, match.methods);
 }
 
-/* ---- Running ---------------------------------------------------------------------------------------- */
+/* ---- Running
+ * ---------------------------------------------------------------------------------------- */
 
 static void run(eng_request *req)
 {
@@ -246,7 +256,8 @@ static void on_ready(void *ctx, eng_exchange *x)
     }
 }
 
-/* ---- Afterwards ------------------------------------------------------------------------------------- */
+/* ---- Afterwards
+ * ------------------------------------------------------------------------------------- */
 
 static void on_done(void *ctx, eng_exchange *x)
 {

@@ -1,6 +1,6 @@
 /*
- * The documentation page: files that the build puts into the program (web.S). The large ones are there
- * compressed, which is how nearly every browser wants them; for the rest they are inflated.
+ * The documentation page: files that the build puts into the program (web.S). The large ones are
+ * there compressed, which is how nearly every browser wants them; for the rest they are inflated.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -75,7 +75,8 @@ static eng_status inflate_into(eng_buf *out, const web_file *f, eng_error *err)
 {
     enum { GZIP_WINDOW = 15 + 16 };
     const unsigned char *end = (const unsigned char *)f->to;
-    size_t size = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
+    size_t size = (size_t)end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
+                  (size_t)end[-1] << 24;
     char *room = eng_buf_room(out, size);
     if (!room)
         return eng_buf_check(out, f->name, err);
@@ -99,13 +100,15 @@ eng_status eng_web_reply(eng_request *req, eng_str name, eng_reply *out, eng_err
 {
     const web_file *f = find(name);
     if (!f)
-        return eng_fail(err, ENG_ENOTFOUND, "no file '%.*s' here", ENG_FMT(eng_str_sub(name, 0, 100)));
+        return eng_fail(err, ENG_ENOTFOUND, "no file '%.*s' here",
+                        ENG_FMT(eng_str_sub(name, 0, 100)));
     eng_str etag = etag_of(f, eng_req_arena(req));
     if (!etag.ptr)
         return eng_fail_nomem(err);
     eng_str bytes = {f->from, (size_t)(f->to - f->from)}, none = {"", 0};
     eng_reply_header(out, ENG_STR("ETag"), etag);
-    eng_reply_header(out, ENG_STR("Cache-Control"), ENG_STR("no-cache")); /* asked for again, by its ETag */
+    eng_reply_header(out, ENG_STR("Cache-Control"),
+                     ENG_STR("no-cache")); /* asked for again, by its ETag */
     eng_reply_header(out, ENG_STR("Content-Security-Policy"), ENG_STR(POLICY));
     if (eng_str_eq(eng_exchange_header(req->x, ENG_STR("If-None-Match")), etag)) {
         eng_reply_status(out, 304);

@@ -9,15 +9,31 @@ const char *eng_http_phrase(int status)
         int status;
         const char *phrase;
     } rows[] = {
-        {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"},
-        {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"},
-        {404, "Not Found"}, {405, "Method Not Allowed"}, {408, "Request Timeout"},
-        {409, "Conflict"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-        {415, "Unsupported Media Type"}, {417, "Expectation Failed"},
-        {422, "Unprocessable Content"}, {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-        {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
-        {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].status == status)
@@ -31,25 +47,34 @@ int eng_error_http(eng_error_shape shape, eng_status status)
     return shape == ENG_ERRORS_ALL_400 && (http == 415 || http == 422) ? 400 : http;
 }
 
-/* ---- Forms ------------------------------------------------------------------------------------------ */
+/* ---- Forms
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *openai_type(int status)
 {
     switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 404: return "not_found_error";
-    case 429: return "rate_limit_error";
-    default: return status >= 500 ? "server_error" : "invalid_request_error";
+    case 401:
+        return "authentication_error";
+    case 403:
+        return "permission_error";
+    case 404:
+        return "not_found_error";
+    case 429:
+        return "rate_limit_error";
+    default:
+        return status >= 500 ? "server_error" : "invalid_request_error";
     }
 }
 
 static const char *openai_code(int status)
 {
     switch (status) {
-    case 401: return "invalid_api_key";
-    case 429: return "rate_limit_exceeded";
-    default: return NULL;
+    case 401:
+        return "invalid_api_key";
+    case 429:
+        return "rate_limit_exceeded";
+    default:
+        return NULL;
     }
 }
 
@@ -73,7 +98,8 @@ static void write_openai(eng_json_writer *w, int status, eng_str message, eng_st
     eng_json_close(w, '}');
 }
 
-void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message, eng_str field)
+void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message,
+                     eng_str field)
 {
     eng_json_writer w = eng_json_write_to(out);
     eng_json_open(&w, '{');
@@ -84,7 +110,8 @@ void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str me
     eng_json_close(&w, '}');
 }
 
-/* ---- Replies ---------------------------------------------------------------------------------------- */
+/* ---- Replies
+ * ---------------------------------------------------------------------------------------- */
 
 static void log_fault(const eng_request *req, const eng_error *err)
 {
@@ -122,8 +149,10 @@ static eng_str last_words(eng_error_shape shape)
     case ENG_ERRORS_OPENAI:
         return ENG_STR("{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","
                        "\"param\":null,\"code\":null}}");
-    case ENG_ERRORS_OLLAMA: return ENG_STR("{\"error\":\"out of memory\"}");
-    default: return ENG_STR("{\"detail\":\"out of memory\"}");
+    case ENG_ERRORS_OLLAMA:
+        return ENG_STR("{\"error\":\"out of memory\"}");
+    default:
+        return ENG_STR("{\"detail\":\"out of memory\"}");
     }
 }
 
@@ -140,7 +169,8 @@ void eng_refuse(eng_request *req, const eng_error *err)
     if (status == 503)
         eng_exchange_add_header(x, ENG_STR("Retry-After"), ENG_STR("1"));
     if (eng_buf_check(out, "reply", NULL) < 0)
-        eng_exchange_send_static(x, eng_status_http(ENG_ENOMEM), last_words(shape), (eng_str){"", 0});
+        eng_exchange_send_static(x, eng_status_http(ENG_ENOMEM), last_words(shape),
+                                 (eng_str){"", 0});
     else
         eng_exchange_send(x, status);
 }

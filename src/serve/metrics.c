@@ -1,7 +1,7 @@
 /*
- * Counters for /metrics. Every loop counts in rows of its own, so counting is a load and a store that
- * no other thread waits for; whoever reads adds the loops up. A sum that is read while the loops go on
- * may lack what happens at that instant, never what was before.
+ * Counters for /metrics. Every loop counts in rows of its own, so counting is a load and a store
+ * that no other thread waits for; whoever reads adds the loops up. A sum that is read while the
+ * loops go on may lack what happens at that instant, never what was before.
  */
 #include "base/check.h"
 #include "base/clock.h"
@@ -15,10 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* 0 stands for a reply that did not reach its client; the last for every status that is not here. */
-static const int statuses[] = {0,   200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408,
-                               409, 413, 414, 415, 417, 422, 429, 431, 500, 501, 502, 503,
-                               504, 505, -1};
+/* 0 stands for a reply that did not reach its client; the last for every status that is not here.
+ */
+static const int statuses[] = {0,   200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413,
+                               414, 415, 417, 422, 429, 431, 500, 501, 502, 503, 504, 505, -1};
 static const double bounds_s[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025,
                                   .05,   .1,     .25,   .5,   1,     2.5,  5,   10};
 
@@ -95,7 +95,8 @@ void eng_metrics_count(eng_metrics *m, unsigned loop, unsigned route, int status
     add(&r->sum_ns, ns);
 }
 
-/* ---- Requests as text ------------------------------------------------------------------------------- */
+/* ---- Requests as text
+ * ------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t status[STATUSES];
@@ -191,7 +192,8 @@ void eng_metrics_write(const eng_metrics *m, const eng_router *r, eng_buf *out)
         put_histogram(m, r, route, out);
 }
 
-/* ---- The process ------------------------------------------------------------------------------------ */
+/* ---- The process
+ * ------------------------------------------------------------------------------------ */
 
 static void put(eng_buf *out, const char *name, const char *kind, const char *help, double value)
 {
@@ -199,7 +201,8 @@ static void put(eng_buf *out, const char *name, const char *kind, const char *he
     eng_buf_format(out, "%s %.17g\n", name, value);
 }
 
-/* The n-th word (from 1) of a file of /proc, as a number; what stands in parentheses is one word. */
+/* The n-th word (from 1) of a file of /proc, as a number; what stands in parentheses is one word.
+ */
 static bool proc_number(const char *path, unsigned n, uint64_t *value)
 {
     eng_buf text;
@@ -254,7 +257,8 @@ static void put_process(eng_buf *out)
             (double)files.rlim_cur);
 }
 
-/* ---- All of it -------------------------------------------------------------------------------------- */
+/* ---- All of it
+ * -------------------------------------------------------------------------------------- */
 
 static void put_pool(eng_pool *pool, eng_buf *out)
 {
@@ -262,10 +266,12 @@ static void put_pool(eng_pool *pool, eng_buf *out)
     eng_pool_load load = eng_pool_measure(pool);
     head(out, "engenho_pool_waiting", "gauge", "Tasks that wait for a worker.");
     for (size_t i = 0; i < 2; i++)
-        eng_buf_format(out, "engenho_pool_waiting{class=\"%s\"} %zu\n", classes[i], load.waiting[i]);
+        eng_buf_format(out, "engenho_pool_waiting{class=\"%s\"} %zu\n", classes[i],
+                       load.waiting[i]);
     head(out, "engenho_pool_running", "gauge", "Tasks that a worker runs.");
     for (size_t i = 0; i < 2; i++)
-        eng_buf_format(out, "engenho_pool_running{class=\"%s\"} %zu\n", classes[i], load.running[i]);
+        eng_buf_format(out, "engenho_pool_running{class=\"%s\"} %zu\n", classes[i],
+                       load.running[i]);
 }
 
 static void put_connections(const eng_http_server *http, eng_buf *out)
@@ -309,9 +315,9 @@ static void put_build(eng_buf *out)
 {
     const eng_build *b = eng_build_info();
     head(out, "engenho_build_info", "gauge", "Always 1; what the program was built from.");
-    eng_buf_format(out,
-                   "engenho_build_info{version=\"%s\",commit=\"%s\",compiler=\"%s\",target=\"%s\"} 1\n",
-                   b->version, b->commit, b->compiler, b->target);
+    eng_buf_format(
+        out, "engenho_build_info{version=\"%s\",commit=\"%s\",compiler=\"%s\",target=\"%s\"} 1\n",
+        b->version, b->commit, b->compiler, b->target);
 }
 
 void eng_serve_metrics(eng_serve *s, eng_buf *out)

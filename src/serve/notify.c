@@ -13,7 +13,8 @@ void eng_notify(const char *state)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     eng_str path = eng_str_of(getenv("NOTIFY_SOCKET"));
-    if (path.len < 2 || path.len >= sizeof to.sun_path || (path.ptr[0] != '/' && path.ptr[0] != '@'))
+    if (path.len < 2 || path.len >= sizeof to.sun_path ||
+        (path.ptr[0] != '/' && path.ptr[0] != '@'))
         return;
     memcpy(to.sun_path, path.ptr, path.len);
     if (path.ptr[0] == '@') /* a name without a file */

@@ -1,10 +1,11 @@
 /*
- * The tables as an OpenAPI 3.1 document. Paths come in the order in which the tables name them first;
- * all methods of a path stand together, because an object holds a key once.
+ * The tables as an OpenAPI 3.1 document. Paths come in the order in which the tables name them
+ * first; all methods of a path stand together, because an object holds a key once.
  */
 #include "serve/parts.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 static void member(eng_json_writer *w, const char *key, const char *text)
 {
@@ -23,7 +24,8 @@ static void int_member(eng_json_writer *w, const char *key, int64_t value)
     eng_json_int(w, value);
 }
 
-/* ---- Shapes ----------------------------------------------------------------------------------------- */
+/* ---- Shapes
+ * ----------------------------------------------------------------------------------------- */
 
 static void write_object(eng_json_writer *w, const eng_field *fields);
 static void write_object_members(eng_json_writer *w, const eng_field *fields);
@@ -131,11 +133,21 @@ static void write_items(eng_json_writer *w, const eng_field *f)
 static void write_bounds(eng_json_writer *w, const eng_field *f)
 {
     switch (f->type) {
-    case ENG_TEXT: write_sizes(w, f, "minLength", "maxLength"); break;
-    case ENG_INT: write_int_bounds(w, f); break;
-    case ENG_NUMBER: write_number_bounds(w, f); break;
-    case ENG_CHOICE: write_choices(w, f); break;
-    case ENG_TIME: member(w, "format", "date-time"); break;
+    case ENG_TEXT:
+        write_sizes(w, f, "minLength", "maxLength");
+        break;
+    case ENG_INT:
+        write_int_bounds(w, f);
+        break;
+    case ENG_NUMBER:
+        write_number_bounds(w, f);
+        break;
+    case ENG_CHOICE:
+        write_choices(w, f);
+        break;
+    case ENG_TIME:
+        member(w, "format", "date-time");
+        break;
     case ENG_LIST:
         write_sizes(w, f, "minItems", "maxItems");
         write_items(w, f);
@@ -144,7 +156,8 @@ static void write_bounds(eng_json_writer *w, const eng_field *f)
         if (f->of)
             write_object_members(w, f->of);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -195,7 +208,8 @@ static void write_object(eng_json_writer *w, const eng_field *fields)
     eng_json_close(w, '}');
 }
 
-/* ---- Errors ----------------------------------------------------------------------------------------- */
+/* ---- Errors
+ * ----------------------------------------------------------------------------------------- */
 
 static const char *const error_names[] = {
     [ENG_ERRORS_DETAIL] = "Error",
@@ -205,7 +219,8 @@ static const char *const error_names[] = {
 };
 
 static const eng_field detail_error[] = {
-    {"detail", ENG_TEXT, .required = true, .doc = "What is wrong; names the field, where it is one.",
+    {"detail", ENG_TEXT, .required = true,
+     .doc = "What is wrong; names the field, where it is one.",
      .example = "\"name: expected a string of 1 to 200 characters\""},
     {0},
 };
@@ -231,7 +246,7 @@ static const eng_field openai_error[] = {
 
 static void write_error(eng_json_writer *w, int status, eng_error_shape shape)
 {
-    char key[8];
+    char key[16];
     snprintf(key, sizeof key, "%d", status);
     open_member(w, key, '{');
     member(w, "description", eng_http_phrase(status));
@@ -245,7 +260,7 @@ static void write_error(eng_json_writer *w, int status, eng_error_shape shape)
 
 static bool says(const char *fails, int status)
 {
-    char text[8];
+    char text[16];
     snprintf(text, sizeof text, "%d", status);
     return fails && strstr(fails, text);
 }
@@ -258,19 +273,28 @@ static bool may_answer(const eng_route *r, int status)
     if (says(r->fails, status))
         return true;
     switch (status) {
-    case 400: return takes_fields || strchr(r->path, '{');
+    case 400:
+        return takes_fields || strchr(r->path, '{');
     case 401:
-    case 429: return r->role != ENG_ROLE_NONE;
-    case 403: return true; /* a foreign Host */
-    case 413: return r->takes != 0;
-    case 415: return r->takes != 0 && !all_400;
-    case 422: return takes_fields && !all_400;
-    case 503: return r->where != ENG_ON_LOOP;
-    default: return false;
+    case 429:
+        return r->role != ENG_ROLE_NONE;
+    case 403:
+        return true; /* a foreign Host */
+    case 413:
+        return r->takes != 0;
+    case 415:
+        return r->takes != 0 && !all_400;
+    case 422:
+        return takes_fields && !all_400;
+    case 503:
+        return r->where != ENG_ON_LOOP;
+    default:
+        return false;
     }
 }
 
-/* ---- Operations ------------------------------------------------------------------------------------- */
+/* ---- Operations
+ * ------------------------------------------------------------------------------------- */
 
 static bool is_word(char c)
 {
@@ -339,7 +363,8 @@ static void write_parameters(eng_json_writer *w, const eng_route *r)
     eng_json_close(w, ']');
 }
 
-static void write_content(eng_json_writer *w, const char *type, const eng_field *of, const char *example)
+static void write_content(eng_json_writer *w, const char *type, const eng_field *of,
+                          const char *example)
 {
     open_member(w, type, '{');
     eng_json_name(w, ENG_STR("schema"));
@@ -385,7 +410,7 @@ static void write_body(eng_json_writer *w, const eng_route *r)
 static void write_success(eng_json_writer *w, const eng_route *r)
 {
     int status = r->status ? r->status : 200;
-    char key[8];
+    char key[16];
     snprintf(key, sizeof key, "%d", status);
     open_member(w, key, '{');
     member(w, "description", eng_http_phrase(status));
@@ -433,7 +458,8 @@ static void write_operation(eng_json_writer *w, const eng_route *r)
     eng_json_close(w, '}');
 }
 
-/* ---- The document ----------------------------------------------------------------------------------- */
+/* ---- The document
+ * ----------------------------------------------------------------------------------- */
 
 static bool same_path(const eng_router *r, size_t a, size_t b)
 {
@@ -505,9 +531,10 @@ static void write_info(eng_json_writer *w)
     member(w, "title", "engenho");
     member(w, "version", ENG_VERSION);
     member(w, "summary", "Knowledge, categories and predictions, in one program.");
-    member(w, "description",
-           "Paths work with and without a slash at their end. Errors are `{\"detail\": \"...\"}`; a "
-           "field that is wrong is named. Lists are pages: `limit` and `next`.");
+    member(
+        w, "description",
+        "Paths work with and without a slash at their end. Errors are `{\"detail\": \"...\"}`; a "
+        "field that is wrong is named. Lists are pages: `limit` and `next`.");
     open_member(w, "license", '{');
     member(w, "name", "Apache-2.0");
     member(w, "identifier", "Apache-2.0");

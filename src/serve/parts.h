@@ -24,7 +24,8 @@
 
 #include <stdatomic.h>
 
-/* ---- Router ------------------------------------------------------------------------------------- */
+/* ---- Router -------------------------------------------------------------------------------------
+ */
 
 enum { ENG_PATH_PARAMS = 8, ENG_PATH_SEGMENTS = 16 };
 
@@ -45,10 +46,10 @@ typedef struct {
 
 typedef struct eng_router eng_router;
 
-/* Compiles the tables. Two routes for one method and path, an unknown type in a table, a preset that
- * is no JSON: bugs of ours, asserted. */
-eng_status eng_router_new(const eng_route *const *tables, eng_router **out, eng_error *err)
-    ENG_MUST_CHECK;
+/* Compiles the tables. Two routes for one method and path, an unknown type in a table, a preset
+ * that is no JSON: bugs of ours, asserted. */
+eng_status eng_router_new(const eng_route *const *tables, eng_router **out,
+                          eng_error *err) ENG_MUST_CHECK;
 void eng_router_free(eng_router *r);
 size_t eng_router_count(const eng_router *r);
 const eng_entry *eng_router_entry(const eng_router *r, size_t index);
@@ -56,8 +57,8 @@ const eng_entry *eng_router_entry(const eng_router *r, size_t index);
 /*
  * Finds a path as it came over the wire. Segments are decoded one by one, so that an escaped slash
  * stays within its parameter; one slash at the end is ignored; an empty segment, "." and ".." are
- * parts of no path. No such path is success, with *out empty; ENG_EMALFORMED: a broken escape, a NUL,
- * bytes that are no UTF-8. Decoded text lives in the arena, the rest in `path`.
+ * parts of no path. No such path is success, with *out empty; ENG_EMALFORMED: a broken escape, a
+ * NUL, bytes that are no UTF-8. Decoded text lives in the arena, the rest in `path`.
  */
 eng_status eng_router_find(const eng_router *r, eng_method method, eng_str path, eng_arena *arena,
                            eng_match *out, eng_error *err) ENG_MUST_CHECK;
@@ -66,7 +67,8 @@ eng_status eng_router_find(const eng_router *r, eng_method method, eng_str path,
 eng_method eng_method_of(eng_str name);
 const char *eng_method_name(eng_method method);
 
-/* ---- Values against fields ------------------------------------------------------------------------ */
+/* ---- Values against fields
+ * ------------------------------------------------------------------------ */
 
 unsigned eng_fields_count(const eng_field *fields);
 
@@ -76,7 +78,8 @@ unsigned eng_fields_count(const eng_field *fields);
 eng_status eng_validate_object(const eng_field *fields, const eng_json *object,
                                const eng_json **values, eng_error *err) ENG_MUST_CHECK;
 
-/* Text of a query or of a form's part as a value of the field's type; ENG_EINVALID where it is none. */
+/* Text of a query or of a form's part as a value of the field's type; ENG_EINVALID where it is
+ * none. */
 eng_status eng_validate_text(const eng_field *field, eng_str text, eng_arena *arena,
                              const eng_json **out, eng_error *err) ENG_MUST_CHECK;
 
@@ -86,7 +89,8 @@ eng_status eng_validate_missing(const eng_field *field, eng_error *err) ENG_MUST
 /* What a field takes, in words: "a string of 1 to 200 characters". */
 void eng_field_expected(const eng_field *field, eng_buf *out);
 
-/* ---- Requests ------------------------------------------------------------------------------------- */
+/* ---- Requests
+ * ------------------------------------------------------------------------------------- */
 
 struct eng_request {
     eng_serve *serve;
@@ -97,18 +101,18 @@ struct eng_request {
     const eng_json *body;
     const eng_part *parts;
     size_t part_count;
-    eng_str origin;          /* the Origin header, where CORS allows it; ptr NULL else */
-    char key[ENG_ID_SIZE];   /* the id of the key it came with; "" for none */
+    eng_str origin;        /* the Origin header, where CORS allows it; ptr NULL else */
+    char key[ENG_ID_SIZE]; /* the id of the key it came with; "" for none */
     eng_str params[ENG_PATH_PARAMS];
 };
 
 struct eng_reply {
     eng_request *req;
-    int status;              /* 0: the route's */
-    const char *type;        /* NULL: JSON */
-    bool stored;             /* body and gzipped are the reply */
-    bool taken;              /* the exchange is somebody else's now */
-    bool own_cache;          /* it has a Cache-Control of its own */
+    int status;       /* 0: the route's */
+    const char *type; /* NULL: JSON */
+    bool stored;      /* body and gzipped are the reply */
+    bool taken;       /* the exchange is somebody else's now */
+    bool own_cache;   /* it has a Cache-Control of its own */
     eng_str body;
     eng_str gzipped;
     eng_json_writer writer;
@@ -120,26 +124,30 @@ eng_status eng_request_read(eng_request *req, eng_error *err) ENG_MUST_CHECK;
 /* Which of ENG_TAKES_* a Content-Type means; 0: none of them. */
 unsigned eng_content_type(eng_str header);
 
-/* The headers that every reply has; once a reply. own_cache: it says itself how it may be cached. */
+/* The headers that every reply has; once a reply. own_cache: it says itself how it may be cached.
+ */
 void eng_reply_headers(const eng_request *req, bool own_cache);
 /* What the handler has left in the reply; the exchange is gone afterwards. */
 void eng_reply_send(eng_reply *out);
 
-/* ---- Errors --------------------------------------------------------------------------------------- */
+/* ---- Errors
+ * --------------------------------------------------------------------------------------- */
 
 /* Answers with an error, in the form of the request's route; x is gone afterwards. A server's fault
  * (500 and above, but not "busy") is logged in full and told to the client in general words. */
 void eng_refuse(eng_request *req, const eng_error *err);
 
 /* The body alone, in one of the forms. */
-void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message, eng_str field);
+void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message,
+                     eng_str field);
 
 /* What HTTP calls a status: "Not Found". */
 const char *eng_http_phrase(int status);
 /* The status of an error for routes of this shape. */
 int eng_error_http(eng_error_shape shape, eng_status status);
 
-/* ---- Keys and origins ------------------------------------------------------------------------------ */
+/* ---- Keys and origins
+ * ------------------------------------------------------------------------------ */
 
 enum { ENG_DIGEST_SIZE = 32 };
 
@@ -148,7 +156,7 @@ typedef struct {
     bool has_master;
     unsigned char master[ENG_DIGEST_SIZE];
     uint32_t rate;
-    eng_str *cors;     /* allowed origins */
+    eng_str *cors; /* allowed origins */
     size_t cors_count;
     bool cors_all;
 } eng_auth;
@@ -159,7 +167,8 @@ typedef struct {
 } eng_caller;
 
 /* cors and api_key are copied. */
-eng_status eng_auth_init(eng_auth *a, const eng_serve_options *options, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_auth_init(eng_auth *a, const eng_serve_options *options,
+                         eng_error *err) ENG_MUST_CHECK;
 void eng_auth_clear(eng_auth *a);
 
 /* Who asks; fills in req->key too. */
@@ -171,7 +180,8 @@ eng_status eng_auth_origin(const eng_request *req, eng_error *err) ENG_MUST_CHEC
 /* The Origin header where CORS allows it, ptr NULL else. */
 eng_str eng_auth_cors(const eng_auth *a, const eng_exchange *x);
 
-/* ---- Rates ------------------------------------------------------------------------------------------ */
+/* ---- Rates
+ * ------------------------------------------------------------------------------------------ */
 
 typedef struct eng_rates eng_rates;
 
@@ -179,15 +189,17 @@ eng_status eng_rates_new(eng_rates **out, eng_error *err) ENG_MUST_CHECK;
 void eng_rates_free(eng_rates *r);
 /* One request of this key at this time. A key may save up a minute's worth. Where it has to wait:
  * false, and the seconds after which one more is allowed. Any thread. */
-bool eng_rates_take(eng_rates *r, const char *id, uint32_t a_minute, uint64_t now_ns, unsigned *wait_s);
+bool eng_rates_take(eng_rates *r, const char *id, uint32_t a_minute, uint64_t now_ns,
+                    unsigned *wait_s);
 
-/* ---- Metrics ----------------------------------------------------------------------------------------- */
+/* ---- Metrics
+ * ----------------------------------------------------------------------------------------- */
 
 typedef struct eng_metrics eng_metrics;
 
 /* Each loop counts for itself; `routes` rows and one for what reached no route. */
-eng_status eng_metrics_new(unsigned loops, unsigned routes, eng_metrics **out, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_metrics_new(unsigned loops, unsigned routes, eng_metrics **out,
+                           eng_error *err) ENG_MUST_CHECK;
 void eng_metrics_free(eng_metrics *m);
 /* On the loop's thread. route: eng_metrics_none(m) for no route. */
 void eng_metrics_count(eng_metrics *m, unsigned loop, unsigned route, int status, uint64_t ns);
@@ -197,14 +209,16 @@ void eng_metrics_write(const eng_metrics *m, const eng_router *r, eng_buf *out);
 /* The same with everything else that the server knows of itself. */
 void eng_serve_metrics(eng_serve *s, eng_buf *out);
 
-/* ---- Access log ---------------------------------------------------------------------------------------- */
+/* ---- Access log
+ * ---------------------------------------------------------------------------------------- */
 
 /* A line for a request that has been answered, into its loop's buffer. */
 void eng_access_log(eng_buf *log, const eng_exchange *x, const char *key, uint64_t now_ns);
 /* Writes what a buffer holds to standard error. */
 void eng_access_flush(eng_buf *log);
 
-/* ---- Documents -------------------------------------------------------------------------------------------- */
+/* ---- Documents
+ * -------------------------------------------------------------------------------------------- */
 
 /* Shapes that have a name in the OpenAPI document, ending in NULL; all others stand where they are
  * used. */
@@ -217,12 +231,14 @@ extern const eng_named_shape eng_named_shapes[];
 /* The OpenAPI document of these routes. */
 void eng_openapi_write(const eng_router *r, eng_buf *out);
 
-/* Answers with a file of the documentation page ("" is the page itself), or with 304 where the client
- * has it; ENG_ENOTFOUND where there is none of that name. Not for a loop, but for the page itself: it
- * may have to inflate. */
-eng_status eng_web_reply(eng_request *req, eng_str name, eng_reply *out, eng_error *err) ENG_MUST_CHECK;
+/* Answers with a file of the documentation page ("" is the page itself), or with 304 where the
+ * client has it; ENG_ENOTFOUND where there is none of that name. Not for a loop, but for the page
+ * itself: it may have to inflate. */
+eng_status eng_web_reply(eng_request *req, eng_str name, eng_reply *out,
+                         eng_error *err) ENG_MUST_CHECK;
 
-/* ---- The server --------------------------------------------------------------------------------------------- */
+/* ---- The server
+ * --------------------------------------------------------------------------------------------- */
 
 typedef enum { ENG_PHASE_STARTING, ENG_PHASE_READY, ENG_PHASE_DRAINING } eng_phase;
 
@@ -243,15 +259,15 @@ struct eng_serve {
     eng_rates *rates;
     eng_metrics *metrics;
     void *loop_memory;
-    eng_loop *loops;          /* in it, aligned */
+    eng_loop *loops; /* in it, aligned */
     unsigned loop_count;
-    eng_str document;         /* /openapi.json, and compressed */
+    eng_str document; /* /openapi.json, and compressed */
     eng_str document_gzipped;
-    char **urls;              /* ending in NULL */
+    char **urls; /* ending in NULL */
     uint64_t body_max;
     unsigned drain_ms;
     bool access_log;
-    _Atomic int phase;        /* eng_phase */
+    _Atomic int phase; /* eng_phase */
 };
 
 /* eng_serve_new with other routes than the program's. */

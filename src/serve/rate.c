@@ -1,15 +1,16 @@
 /*
  * How often a key may come: a bucket a key, filled as time passes, one token a request.
  *
- * Buckets lie in a table of fixed size, in sets of WAYS that share a lock; a set that is full gives up
- * the bucket that was used longest ago, which can only be to its key's advantage. So memory is bounded
- * however many keys come and go, and nothing has to be told when a key is removed.
+ * Buckets lie in a table of fixed size, in sets of WAYS that share a lock; a set that is full gives
+ * up the bucket that was used longest ago, which can only be to its key's advantage. So memory is
+ * bounded however many keys come and go, and nothing has to be told when a key is removed.
  */
 #include "base/error.h"
 #include "base/hash.h"
 #include "serve/parts.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 enum { SETS = 128, WAYS = 8 };
 
@@ -84,7 +85,8 @@ static bool take(bucket *b, const char *id, uint32_t a_minute, uint64_t now_ns, 
     return true;
 }
 
-bool eng_rates_take(eng_rates *r, const char *id, uint32_t a_minute, uint64_t now_ns, unsigned *wait_s)
+bool eng_rates_take(eng_rates *r, const char *id, uint32_t a_minute, uint64_t now_ns,
+                    unsigned *wait_s)
 {
     bucket_set *set = &r->sets[eng_hash(id, strlen(id)) % SETS];
     pthread_mutex_lock(&set->lock);

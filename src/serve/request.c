@@ -1,6 +1,6 @@
 /*
- * What a handler has. A request's values lie in one array, the fields of the body first, those of the
- * query behind them, in the order of the tables; presets (router.c) lie in the same order.
+ * What a handler has. A request's values lie in one array, the fields of the body first, those of
+ * the query behind them, in the order of the tables; presets (router.c) lie in the same order.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -8,7 +8,8 @@
 
 #include <assert.h>
 
-/* ---- Reading a request ------------------------------------------------------------------------------ */
+/* ---- Reading a request
+ * ------------------------------------------------------------------------------ */
 
 static eng_status read_query_field(eng_request *req, eng_str name, eng_str raw, eng_error *err)
 {
@@ -80,8 +81,8 @@ static eng_status read_form_field(eng_request *req, unsigned i, eng_error *err)
             continue;
         if (req->values[i])
             return eng_fail_field(err, ENG_EMALFORMED, part->name, "stands twice in the form");
-        eng_status status =
-            eng_validate_text(f, part->content, eng_req_arena(req), &req->values[i], err);
+        eng_status status = eng_validate_text(f, part->content, eng_req_arena(req), &req->values[i],
+                                              err);
         if (status < 0)
             return status;
     }
@@ -92,8 +93,8 @@ static eng_status read_form_field(eng_request *req, unsigned i, eng_error *err)
 
 static eng_status read_form(eng_request *req, eng_str type, eng_str body, eng_error *err)
 {
-    eng_status status =
-        eng_multipart_read(type, body, eng_req_arena(req), &req->parts, &req->part_count, err);
+    eng_status status = eng_multipart_read(type, body, eng_req_arena(req), &req->parts,
+                                           &req->part_count, err);
     for (unsigned i = 0; status == ENG_OK && i < req->entry->fields; i++)
         status = read_form_field(req, i, err);
     return status;
@@ -109,9 +110,12 @@ static eng_status read_body(eng_request *req, eng_error *err)
     if (status < 0)
         return status;
     switch (eng_content_type(type)) {
-    case ENG_TAKES_MULTIPART: return read_form(req, type, body, err);
-    case ENG_TAKES_NDJSON: return ENG_OK; /* read line by line, by the handler */
-    default: return takes & ENG_TAKES_JSON ? read_json(req, body, err) : ENG_OK;
+    case ENG_TAKES_MULTIPART:
+        return read_form(req, type, body, err);
+    case ENG_TAKES_NDJSON:
+        return ENG_OK; /* read line by line, by the handler */
+    default:
+        return takes & ENG_TAKES_JSON ? read_json(req, body, err) : ENG_OK;
     }
 }
 
@@ -142,7 +146,8 @@ eng_status eng_request_read(eng_request *req, eng_error *err)
     return status < 0 ? status : read_body(req, err);
 }
 
-/* ---- What a handler asks for ------------------------------------------------------------------------- */
+/* ---- What a handler asks for
+ * ------------------------------------------------------------------------- */
 
 eng *eng_req_engine(const eng_request *req)
 {
@@ -245,7 +250,8 @@ const eng_json *eng_req_json(const eng_request *req, const char *name)
     return value_of(req, name);
 }
 
-/* ---- Replying ------------------------------------------------------------------------------------------ */
+/* ---- Replying
+ * ------------------------------------------------------------------------------------------ */
 
 eng_json_writer *eng_reply_json(eng_reply *out)
 {

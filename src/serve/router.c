@@ -1,7 +1,7 @@
 /*
  * The tables compiled into a trie: a node for each segment that has been seen behind the same
- * segments before. A node has its literal children in a list (they are few) and at most one child for
- * a parameter, whatever it is called: names belong to the routes. Built once, then only read.
+ * segments before. A node has its literal children in a list (they are few) and at most one child
+ * for a parameter, whatever it is called: names belong to the routes. Built once, then only read.
  */
 #include "base/error.h"
 #include "serve/parts.h"
@@ -24,7 +24,8 @@ struct eng_router {
     size_t count;
 };
 
-/* ---- Methods -------------------------------------------------------------------------------------- */
+/* ---- Methods
+ * -------------------------------------------------------------------------------------- */
 
 static const char *const method_names[ENG_METHODS] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -43,7 +44,8 @@ const char *eng_method_name(eng_method method)
     return method_names[method];
 }
 
-/* ---- Building ------------------------------------------------------------------------------------- */
+/* ---- Building
+ * ------------------------------------------------------------------------------------- */
 
 /* The next segment of a path, cut off its front; false at its end. */
 static bool next_segment(eng_str *path, eng_str *segment)
@@ -112,8 +114,8 @@ static eng_status compile(eng_router *r, const eng_route *route, eng_entry *entr
     entry->index = (unsigned)(entry - r->entries);
     entry->fields = eng_fields_count(route->body);
     entry->queries = eng_fields_count(route->query);
-    const eng_json **presets =
-        eng_arena_zalloc(&r->arena, (entry->fields + entry->queries + 1) * sizeof *presets);
+    const eng_json **presets = eng_arena_zalloc(&r->arena, (entry->fields + entry->queries + 1) *
+                                                               sizeof *presets);
     if (!presets)
         return eng_fail_nomem(err);
     entry->presets = presets;
@@ -196,7 +198,8 @@ const eng_entry *eng_router_entry(const eng_router *r, size_t index)
     return &r->entries[index];
 }
 
-/* ---- Finding -------------------------------------------------------------------------------------- */
+/* ---- Finding
+ * -------------------------------------------------------------------------------------- */
 
 /* ASCII without an escape: nothing has to be decoded or checked. */
 static bool is_plain(eng_str segment)
@@ -207,8 +210,8 @@ static bool is_plain(eng_str segment)
     return true;
 }
 
-/* Decodes the segments; *count is ENG_PATH_SEGMENTS + 1 for a path that cannot be one of ours. All of
- * it is decoded in any case, so that what is malformed is said to be so. */
+/* Decodes the segments; *count is ENG_PATH_SEGMENTS + 1 for a path that cannot be one of ours. All
+ * of it is decoded in any case, so that what is malformed is said to be so. */
 static eng_status decode(eng_str path, eng_arena *arena, eng_str segments[ENG_PATH_SEGMENTS],
                          size_t *count, eng_error *err)
 {
@@ -239,8 +242,8 @@ static bool has_routes(const node *at)
     return false;
 }
 
-/* A literal goes before a parameter; where it leads nowhere, the parameter is tried. No node is visited
- * twice, so a path cannot make this expensive. */
+/* A literal goes before a parameter; where it leads nowhere, the parameter is tried. No node is
+ * visited twice, so a path cannot make this expensive. */
 static const node *walk(const node *at, const eng_str *segments, size_t count, eng_str *params)
 {
     if (count == 0)
@@ -264,8 +267,8 @@ eng_status eng_router_find(const eng_router *r, eng_method method, eng_str path,
     out->entry = NULL;
     out->methods = 0;
     out->open = false;
-    const node *at =
-        count <= ENG_PATH_SEGMENTS ? walk(&r->root, segments, count, out->params) : NULL;
+    const node *at = count <= ENG_PATH_SEGMENTS ? walk(&r->root, segments, count, out->params)
+                                                : NULL;
     for (unsigned m = 0; at && m < ENG_METHODS; m++) {
         if (!at->entries[m])
             continue;

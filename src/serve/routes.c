@@ -9,11 +9,8 @@ const eng_route *const eng_route_tables[] = {
 
 /* Shapes with a name of their own in the OpenAPI document. */
 const eng_named_shape eng_named_shapes[] = {
-    {"Health", eng_health_shape},
-    {"Key", eng_key_shape},
-    {"Job", eng_job_shape},
-    {"JobBegun", eng_job_begun_shape},
-    {NULL, NULL},
+    {"Health", eng_health_shape},      {"Key", eng_key_shape}, {"Job", eng_job_shape},
+    {"JobBegun", eng_job_begun_shape}, {NULL, NULL},
 };
 
 const eng_field eng_page_query[] = {

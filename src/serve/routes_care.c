@@ -12,12 +12,14 @@ static const eng_field backup_fields[] = {
 };
 
 static const eng_field doctor_fields[] = {
-    {"repair", ENG_BOOL, .preset = "false", .doc = "Whether to rebuild what is derived and damaged."},
+    {"repair", ENG_BOOL, .preset = "false",
+     .doc = "Whether to rebuild what is derived and damaged."},
     {0},
 };
 
 const eng_field eng_job_begun_shape[] = {
-    {"job", ENG_INT, .required = true, .doc = "Its id: /v1/jobs/{id} shows how it goes.", .example = "17"},
+    {"job", ENG_INT, .required = true, .doc = "Its id: /v1/jobs/{id} shows how it goes.",
+     .example = "17"},
     {0},
 };
 

@@ -16,8 +16,8 @@ const eng_field eng_job_shape[] = {
      .doc = "Seconds that it may still take, or null.", .example = "4.5"},
     {"result", ENG_ANY, .doc = "What came out of it, once it is done."},
     {"error", ENG_TEXT, .doc = "Why it failed."},
-    {"attempt", ENG_INT, .required = true, .doc = "Counts its beginnings: more than 1 after a crash.",
-     .example = "1"},
+    {"attempt", ENG_INT, .required = true,
+     .doc = "Counts its beginnings: more than 1 after a crash.", .example = "1"},
     {"created_at", ENG_TIME, .required = true, .doc = "When it was asked for.",
      .example = "\"2026-11-24T14:03:07.250Z\""},
     {"started_at", ENG_TIME, .doc = "When it began."},
@@ -26,7 +26,8 @@ const eng_field eng_job_shape[] = {
 };
 
 static const eng_field list_reply[] = {
-    {"jobs", ENG_LIST, .required = true, .items = ENG_OBJECT, .of = eng_job_shape, .doc = "Newest first."},
+    {"jobs", ENG_LIST, .required = true, .items = ENG_OBJECT, .of = eng_job_shape,
+     .doc = "Newest first."},
     {"next", ENG_TEXT, .doc = "For the next page; absent on the last."},
     {0},
 };
@@ -61,7 +62,8 @@ static void write_job(eng_json_writer *w, const eng_job *job)
     eng_json_close(w, '}');
 }
 
-/* ---- List, show, cancel ----------------------------------------------------------------------------- */
+/* ---- List, show, cancel
+ * ----------------------------------------------------------------------------- */
 
 static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
 {
@@ -132,13 +134,14 @@ static eng_status cancel(eng_request *req, eng_reply *out, eng_error *err)
     return status;
 }
 
-/* ---- Events ----------------------------------------------------------------------------------------- */
+/* ---- Events
+ * ----------------------------------------------------------------------------------------- */
 
 /*
- * A stream of a job's states. Three threads know of it: the worker that sets it up, the engine's that
- * says what is new (and may not unwatch), and the loop that learns that the client has gone. It is over
- * when one of the latter two has said so, and the first is done setting it up; whoever comes last of
- * these sees to its end:
+ * A stream of a job's states. Three threads know of it: the worker that sets it up, the engine's
+ * that says what is new (and may not unwatch), and the loop that learns that the client has gone.
+ * It is over when one of the latter two has said so, and the first is done setting it up; whoever
+ * comes last of these sees to its end:
  *
  *     set up, then over     the loop, at its next turn: close_stream from eng_job_streams_turn
  *     over, then set up     the worker: close_stream at once
@@ -149,14 +152,15 @@ struct eng_job_stream {
     eng_exchange *x;
     eng_serve *serve;
     eng_job_watch *watch;
-    eng_job_stream *next;   /* among those that wait for their loop */
+    eng_job_stream *next; /* among those that wait for their loop */
     _Atomic unsigned marks;
-    _Atomic bool abrupt;    /* its last event could not be sent */
+    _Atomic bool abrupt; /* its last event could not be sent */
 };
 
 static void close_stream(eng_job_stream *s)
 {
-    eng_job_unwatch(s->watch); /* waits for on_change to return; from here on nobody else knows of it */
+    eng_job_unwatch(
+        s->watch); /* waits for on_change to return; from here on nobody else knows of it */
     eng_exchange_end(s->x, atomic_load(&s->abrupt));
 }
 
@@ -192,9 +196,9 @@ static void on_cancel(void *arg)
     is_over(arg);
 }
 
-/* Never waits for a slow client: it misses states in between; where it is the last one that finds no
- * room, the connection is cut, so that the client asks again. The stream is left to its loop before the
- * last event is written, because it is that event which wakes the loop. */
+/* Never waits for a slow client: it misses states in between; where it is the last one that finds
+ * no room, the connection is cut, so that the client asks again. The stream is left to its loop
+ * before the last event is written, because it is that event which wakes the loop. */
 static void on_change(void *ctx, const eng_job *job)
 {
     eng_job_stream *s = ctx;

@@ -15,11 +15,21 @@ static const eng_field add_fields[] = {
 };
 
 #define KEY_FIELDS                                                                                 \
-    {"id", ENG_TEXT, .required = true, .doc = "Names the key; not a secret."},                     \
-    {"name", ENG_TEXT, .required = true, .doc = "What it is for."},                                \
-    {"role", ENG_CHOICE, .required = true, .choices = ROLES, .doc = "What it may do."},            \
-    {"rate", ENG_INT, .doc = "Requests a minute; absent where it has no limit of its own."},       \
-    {"created_at", ENG_TIME, .required = true, .doc = "When it was made."}
+    {"id", ENG_TEXT, .required = true, .doc = "Names the key; not a secret.",                      \
+     .example = "\"0c4k2vd7h1m3n9pq\""},                                                           \
+        {"name", ENG_TEXT, .required = true, .doc = "What it is for.",                             \
+         .example = "\"the web shop\""},                                                           \
+        {"role",                                                                                   \
+         ENG_CHOICE,                                                                               \
+         .required = true,                                                                         \
+         .choices = ROLES,                                                                         \
+         .doc = "What it may do.",                                                                 \
+         .example = "\"read\""},                                                                   \
+        {"rate", ENG_INT, .doc = "Requests a minute; absent where it has no limit of its own."},   \
+    {                                                                                              \
+        "created_at", ENG_TIME, .required = true, .doc = "When it was made.",                      \
+                                .example = "\"2026-11-24T14:03:07.250Z\""                          \
+    }
 
 const eng_field eng_key_shape[] = {KEY_FIELDS, {0}};
 
@@ -30,7 +40,8 @@ static const eng_field add_reply[] = {
 };
 
 static const eng_field list_reply[] = {
-    {"keys", ENG_LIST, .required = true, .items = ENG_OBJECT, .of = eng_key_shape, .doc = "Without secrets."},
+    {"keys", ENG_LIST, .required = true, .items = ENG_OBJECT, .of = eng_key_shape,
+     .doc = "Without secrets."},
     {"next", ENG_TEXT, .doc = "For the next page; absent on the last."},
     {0},
 };

@@ -2,7 +2,8 @@
 #include "base/error.h"
 #include "serve/routes.h"
 
-/* ---- Health ----------------------------------------------------------------------------------------- */
+/* ---- Health
+ * ----------------------------------------------------------------------------------------- */
 
 static const eng_field model_reply[] = {
     {"name", ENG_TEXT, .required = true, .doc = "The model's name."},
@@ -11,7 +12,8 @@ static const eng_field model_reply[] = {
 };
 
 const eng_field eng_health_shape[] = {
-    {"health", ENG_TEXT, .required = true, .doc = "\"ok\" while the server answers.", .example = "\"ok\""},
+    {"health", ENG_TEXT, .required = true, .doc = "\"ok\" while the server answers.",
+     .example = "\"ok\""},
     {"version", ENG_TEXT, .required = true, .doc = "The program's version.",
      .example = "\"" ENG_VERSION "\""},
     {"uptime_s", ENG_NUMBER, .required = true, .doc = "Seconds since the data was opened.",
@@ -20,8 +22,8 @@ const eng_field eng_health_shape[] = {
      .doc = "The model that answers predictions, or null.", .example = "null"},
     {"collections", ENG_INT, .required = true, .doc = "How many collections there are.",
      .example = "0"},
-    {"disk_free", ENG_INT, .required = true, .doc = "Bytes that may still be written beside the data.",
-     .example = "120034123776"},
+    {"disk_free", ENG_INT, .required = true,
+     .doc = "Bytes that may still be written beside the data.", .example = "120034123776"},
     {0},
 };
 
@@ -47,7 +49,8 @@ static eng_status health(eng_request *req, eng_reply *out, eng_error *err)
 }
 
 static const eng_field state_reply[] = {
-    {"status", ENG_TEXT, .required = true, .doc = "\"alive\" or \"ready\".", .example = "\"ready\""},
+    {"status", ENG_TEXT, .required = true, .doc = "\"alive\" or \"ready\".",
+     .example = "\"ready\""},
     {0},
 };
 
@@ -70,13 +73,17 @@ static eng_status livez(eng_request *req, eng_reply *out, eng_error *err)
 static eng_status readyz(eng_request *req, eng_reply *out, eng_error *err)
 {
     switch (eng_serve_phase(eng_req_server(req))) {
-    case ENG_PHASE_STARTING: return eng_fail(err, ENG_EBUSY, "the server is starting");
-    case ENG_PHASE_DRAINING: return eng_fail(err, ENG_EBUSY, "the server is stopping");
-    default: return say(out, ENG_STR("ready"));
+    case ENG_PHASE_STARTING:
+        return eng_fail(err, ENG_EBUSY, "the server is starting");
+    case ENG_PHASE_DRAINING:
+        return eng_fail(err, ENG_EBUSY, "the server is stopping");
+    default:
+        return say(out, ENG_STR("ready"));
     }
 }
 
-/* ---- The page, or health ---------------------------------------------------------------------------- */
+/* ---- The page, or health
+ * ---------------------------------------------------------------------------- */
 
 /* The weight of one entry of an Accept header: 1 where none is given; 0 where it is malformed. */
 static double weight_of(eng_str parameters)
@@ -119,7 +126,8 @@ static eng_status root(eng_request *req, eng_reply *out, eng_error *err)
                                 : health(req, out, err);
 }
 
-/* ---- Documents -------------------------------------------------------------------------------------- */
+/* ---- Documents
+ * -------------------------------------------------------------------------------------- */
 
 static eng_status metrics(eng_request *req, eng_reply *out, eng_error *err)
 {
@@ -151,20 +159,22 @@ static eng_status docs_file(eng_request *req, eng_reply *out, eng_error *err)
 const eng_route eng_routes_system[] = {
     {ENG_GET, "/", ENG_ROLE_NONE, NULL, eng_health_shape, root,
      "The documentation page for browsers; for programs the same as /health.",
-     .reply_type = "text/html"},
+     .reply_type = "text/html", .operation = "get_root"},
     {ENG_GET, "/health", ENG_ROLE_NONE, NULL, eng_health_shape, health,
      "Says that the server is well, what it is, and how much room it has.", .where = ENG_ON_LOOP},
     {ENG_GET, "/livez", ENG_ROLE_NONE, NULL, state_reply, livez,
      "Answers as long as the process lives.", .where = ENG_ON_LOOP},
     {ENG_GET, "/readyz", ENG_ROLE_NONE, NULL, state_reply, readyz,
-     "Answers 200 when requests are welcome, 503 while the server starts or stops.", .fails = "503"},
-    {ENG_GET, "/metrics", ENG_ROLE_READ, NULL, NULL, metrics, "Counters in Prometheus' text format.",
-     .reply_type = "text/plain", .where = ENG_ON_WORKER},
+     "Answers 200 when requests are welcome, 503 while the server starts or stops.",
+     .fails = "503"},
+    {ENG_GET, "/metrics", ENG_ROLE_READ, NULL, NULL, metrics,
+     "Counters in Prometheus' text format.", .reply_type = "text/plain", .where = ENG_ON_WORKER},
     {ENG_GET, "/openapi.json", ENG_ROLE_NONE, NULL, NULL, openapi, "This document.",
      .reply_type = "application/json"},
-    {ENG_GET, "/docs", ENG_ROLE_NONE, NULL, NULL, docs, "The documentation as a page to try things on.",
-     .reply_type = "text/html"},
+    {ENG_GET, "/docs", ENG_ROLE_NONE, NULL, NULL, docs,
+     "The documentation as a page to try things on.", .reply_type = "text/html"},
     {ENG_GET, "/docs/{file}", ENG_ROLE_NONE, NULL, NULL, docs_file, "A file of that page.",
-     .reply_type = "application/octet-stream", .fails = "404", .where = ENG_ON_WORKER, .hidden = true},
+     .reply_type = "application/octet-stream", .fails = "404", .where = ENG_ON_WORKER,
+     .hidden = true},
     {0},
 };

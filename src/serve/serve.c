@@ -16,7 +16,8 @@ enum {
     DOCUMENT_MAX = 16 << 20,
 };
 
-/* ---- Addresses -------------------------------------------------------------------------------------- */
+/* ---- Addresses
+ * -------------------------------------------------------------------------------------- */
 
 static bool is_unix(eng_str address)
 {
@@ -78,7 +79,8 @@ static char *url_of(eng_str address, uint16_t port)
     return eng_buf_take(&text, NULL);
 }
 
-static eng_status listen_on(eng_serve *s, const eng_serve_options *options, size_t i, eng_error *err)
+static eng_status listen_on(eng_serve *s, const eng_serve_options *options, size_t i,
+                            eng_error *err)
 {
     uint16_t port = 0;
     eng_str address = eng_str_of(options->listen[i]);
@@ -119,7 +121,8 @@ static eng_status listen_everywhere(eng_serve *s, const eng_serve_options *optio
     return options->socket ? listen_in_data(s, err) : ENG_OK;
 }
 
-/* ---- Parts ------------------------------------------------------------------------------------------ */
+/* ---- Parts
+ * ------------------------------------------------------------------------------------------ */
 
 static unsigned processors(void)
 {
@@ -181,7 +184,8 @@ char *eng_serve_openapi(size_t *len)
 {
     eng_router *r = NULL;
     eng_str text = {NULL, 0};
-    if (eng_router_new(eng_route_tables, &r, NULL) == ENG_OK && make_document(r, &text, NULL) == ENG_OK)
+    if (eng_router_new(eng_route_tables, &r, NULL) == ENG_OK &&
+        make_document(r, &text, NULL) == ENG_OK)
         *len = text.len;
     eng_router_free(r);
     return (char *)text.ptr;
@@ -218,7 +222,8 @@ static eng_status make_parts(eng_serve *s, const eng_serve_options *options,
     if (status == ENG_OK)
         status = eng_rates_new(&s->rates, err);
     if (status == ENG_OK)
-        status = eng_metrics_new(s->loop_count, (unsigned)eng_router_count(s->router), &s->metrics, err);
+        status = eng_metrics_new(s->loop_count, (unsigned)eng_router_count(s->router), &s->metrics,
+                                 err);
     if (status == ENG_OK)
         status = make_loops(s, err);
     if (status == ENG_OK)
@@ -230,7 +235,8 @@ static eng_status make_parts(eng_serve *s, const eng_serve_options *options,
     return status;
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------- */
+/* ---- Life
+ * ------------------------------------------------------------------------------------------- */
 
 eng_status eng_serve_new_with(eng *engine, const eng_serve_options *options,
                               const eng_route *const *tables, eng_serve **out, eng_error *err)
@@ -253,7 +259,8 @@ eng_status eng_serve_new_with(eng *engine, const eng_serve_options *options,
     return status;
 }
 
-eng_status eng_serve_new(eng *engine, const eng_serve_options *options, eng_serve **out, eng_error *err)
+eng_status eng_serve_new(eng *engine, const eng_serve_options *options, eng_serve **out,
+                         eng_error *err)
 {
     return eng_serve_new_with(engine, options, eng_route_tables, out, err);
 }

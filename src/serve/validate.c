@@ -28,7 +28,8 @@ unsigned eng_fields_count(const eng_field *fields)
     return count;
 }
 
-/* ---- Words ----------------------------------------------------------------------------------------- */
+/* ---- Words
+ * ----------------------------------------------------------------------------------------- */
 
 /* " of 1 to 200 characters" and its likes; a maximum of 0 is none. */
 static void put_size(const eng_field *f, const char *unit, eng_buf *out)
@@ -72,15 +73,25 @@ void eng_field_expected(const eng_field *f, eng_buf *out)
         if (f->least < f->most)
             eng_buf_format(out, " of %g to %g", f->least, f->most);
         break;
-    case ENG_BOOL: eng_buf_str(out, ENG_STR("true or false")); break;
-    case ENG_CHOICE: put_choices(f, out); break;
-    case ENG_TIME: eng_buf_str(out, ENG_STR("a time such as 2026-11-24T14:03:07Z")); break;
-    case ENG_OBJECT: eng_buf_str(out, ENG_STR("an object")); break;
+    case ENG_BOOL:
+        eng_buf_str(out, ENG_STR("true or false"));
+        break;
+    case ENG_CHOICE:
+        put_choices(f, out);
+        break;
+    case ENG_TIME:
+        eng_buf_str(out, ENG_STR("a time such as 2026-11-24T14:03:07Z"));
+        break;
+    case ENG_OBJECT:
+        eng_buf_str(out, ENG_STR("an object"));
+        break;
     case ENG_LIST:
         eng_buf_str(out, ENG_STR("a list"));
         put_size(f, "entries", out);
         break;
-    case ENG_ANY: eng_buf_str(out, ENG_STR("a value")); break;
+    case ENG_ANY:
+        eng_buf_str(out, ENG_STR("a value"));
+        break;
     }
 }
 
@@ -110,7 +121,8 @@ static eng_status refuse(const eng_field *f, const place *at, eng_error *err)
     return ENG_EINVALID;
 }
 
-/* ---- Values ---------------------------------------------------------------------------------------- */
+/* ---- Values
+ * ---------------------------------------------------------------------------------------- */
 
 static bool is_choice(const char *choices, eng_str text)
 {
@@ -163,15 +175,24 @@ static bool is_of_type(const eng_field *f, const eng_json *v)
 {
     int64_t ms;
     switch (f->type) {
-    case ENG_TEXT: return is_text(f, v);
-    case ENG_INT: return is_int(f, v);
-    case ENG_NUMBER: return is_number(f, v);
-    case ENG_BOOL: return v->type == ENG_JSON_BOOL;
-    case ENG_CHOICE: return v->type == ENG_JSON_STRING && is_choice(f->choices, eng_json_text(v));
-    case ENG_TIME: return v->type == ENG_JSON_STRING && eng_time_parse(eng_json_text(v), &ms);
-    case ENG_OBJECT: return v->type == ENG_JSON_OBJECT;
-    case ENG_LIST: return is_list(f, v);
-    case ENG_ANY: return true;
+    case ENG_TEXT:
+        return is_text(f, v);
+    case ENG_INT:
+        return is_int(f, v);
+    case ENG_NUMBER:
+        return is_number(f, v);
+    case ENG_BOOL:
+        return v->type == ENG_JSON_BOOL;
+    case ENG_CHOICE:
+        return v->type == ENG_JSON_STRING && is_choice(f->choices, eng_json_text(v));
+    case ENG_TIME:
+        return v->type == ENG_JSON_STRING && eng_time_parse(eng_json_text(v), &ms);
+    case ENG_OBJECT:
+        return v->type == ENG_JSON_OBJECT;
+    case ENG_LIST:
+        return is_list(f, v);
+    case ENG_ANY:
+        return true;
     }
     return false;
 }
@@ -230,12 +251,13 @@ eng_status eng_validate_missing(const eng_field *field, eng_error *err)
     return refuse(field, &at, err);
 }
 
-/* ---- Text ------------------------------------------------------------------------------------------- */
+/* ---- Text
+ * ------------------------------------------------------------------------------------------- */
 
-/* What the text says, read as the field's type would be written; *out stays NULL where it is no such
- * thing. */
-static eng_status read_text(const eng_field *f, eng_str text, eng_arena *arena, const eng_json **out,
-                            eng_error *err)
+/* What the text says, read as the field's type would be written; *out stays NULL where it is no
+ * such thing. */
+static eng_status read_text(const eng_field *f, eng_str text, eng_arena *arena,
+                            const eng_json **out, eng_error *err)
 {
     bool as_json = f->type != ENG_TEXT && f->type != ENG_CHOICE && f->type != ENG_TIME;
     if (as_json) {
