@@ -1,11 +1,12 @@
 /*
  * Allocation: malloc with a fault hook and counters.
  *
- * The counters are kept by thread, because one shared cache line would cost more than the allocation
- * itself. A thread claims a cell of its own at its first allocation and is then the only one to write
- * it, with plain loads and stores; when it ends the cell, sums and all, goes to the next thread that
- * comes, so nothing is lost and nothing has to be allocated. Threads beyond the number of cells, and
- * what a thread frees while it is being torn down, share cell 0, which is added to atomically.
+ * The counters are kept by thread, because one shared cache line would cost more than the
+ * allocation itself. A thread claims a cell of its own at its first allocation and is then the only
+ * one to write it, with plain loads and stores; when it ends the cell, sums and all, goes to the
+ * next thread that comes, so nothing is lost and nothing has to be allocated. Threads beyond the
+ * number of cells, and what a thread frees while it is being torn down, share cell 0, which is
+ * added to atomically.
  */
 #include "base/alloc.h"
 
@@ -13,13 +14,16 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { CELLS = 128, CACHE_LINE = 64 };
 
 typedef struct {
     _Alignas(CACHE_LINE) _Atomic uint64_t allocations;
     _Atomic uint64_t frees;
-    _Atomic int64_t bytes; /* what others freed is missing here and negative there: the sum is right */
+    _Atomic int64_t
+        bytes; /* negative where others' memory was freed: only the sum means something */
     atomic_bool taken;
 } counter_cell;
 
@@ -45,7 +49,10 @@ static void release_cell(void *cell)
     atomic_store_explicit(&((counter_cell *)cell)->taken, false, memory_order_release);
 }
 
-static void make_key(void) { key_made = pthread_key_create(&key, release_cell) == 0; }
+static void make_key(void)
+{
+    key_made = pthread_key_create(&key, release_cell) == 0;
+}
 
 static counter_cell *claim_cell(void)
 {
@@ -95,7 +102,10 @@ static bool fault(void)
     return true;
 }
 
-static int64_t usable(void *p) { return (int64_t)malloc_usable_size(p); }
+static int64_t usable(void *p)
+{
+    return (int64_t)malloc_usable_size(p);
+}
 
 void *eng_alloc(size_t size)
 {
@@ -172,7 +182,10 @@ void eng_alloc_fail_at(uint64_t n, bool sticky)
     self.faulted = false;
 }
 
-bool eng_alloc_faulted(void) { return self.faulted; }
+bool eng_alloc_faulted(void)
+{
+    return self.faulted;
+}
 
 bool eng_budget_take(eng_budget *b, size_t size)
 {

@@ -1,7 +1,7 @@
 /*
  * Every allocation of ours goes through here, and SQLite's and libcurl's too (engine/engine.c hands
- * these functions to them), for three reasons: a test can fail the n-th one, /metrics and budgets of
- * tests can count them, and a request can be given a budget that it cannot exceed.
+ * these functions to them), for three reasons: a test can fail the n-th one, /metrics and budgets
+ * of tests can count them, and a request can be given a budget that it cannot exceed.
  *
  * A size of 0 gives a valid pointer. NULL means out of memory, an ordinary error (ENG_ENOMEM).
  * A reallocation counts as an allocation and, where there was old memory, as a free.

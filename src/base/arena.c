@@ -7,6 +7,8 @@
 #include "base/check.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
@@ -16,7 +18,7 @@
 #endif
 #endif
 
-/* ASan sees a chunk as one allocation; told what is handed out, it sees an overrun of a piece too. */
+/* ASan sees a chunk as one allocation; told what is handed out, it sees overrun pieces too. */
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
 #define HIDE(p, size) ASAN_POISON_MEMORY_REGION(p, size)

@@ -1,6 +1,6 @@
 /*
- * libc calls that do not compile here (the Makefile includes this file before every source of ours),
- * because each has cost somebody a hole or a day. What to use instead stands beside it.
+ * libc calls that do not compile here (the Makefile includes this file before every source of
+ * ours), because each has cost somebody a hole or a day. What to use instead stands beside it.
  */
 #ifndef ENG_BASE_BANNED_H
 #define ENG_BASE_BANNED_H
@@ -28,7 +28,7 @@
 #pragma GCC poison localtime gmtime ctime asctime       /* eng_time_format */
 #pragma GCC poison strerror                             /* strerror_r through eng_fail_errno */
 #pragma GCC poison rand srand srandom drand48           /* eng_random */
-#pragma GCC poison alloca system popen tmpnam mktemp    /* eng_alloc, posix_spawn, eng_file_unnamed */
+#pragma GCC poison alloca system popen tmpnam mktemp    /* eng_alloc, posix_spawn */
 #ifndef ENG_ALLOC_ITSELF
 #pragma GCC poison calloc realloc free strdup strndup asprintf vasprintf /* base/alloc.h */
 #endif

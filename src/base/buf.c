@@ -5,10 +5,15 @@
 #include "base/error.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { CAP_LEAST = 64 };
 
-void eng_buf_init(eng_buf *b, size_t max) { *b = (eng_buf){.max = max}; }
+void eng_buf_init(eng_buf *b, size_t max)
+{
+    *b = (eng_buf){.max = max};
+}
 
 void eng_buf_clear(eng_buf *b)
 {
@@ -24,7 +29,7 @@ void eng_buf_reset(eng_buf *b)
         b->data[0] = '\0';
 }
 
-/* Makes cap at least `need`, a count that includes the NUL; doubles, so that appending is linear. */
+/* Makes cap at least `need`, which includes the NUL; doubles, so that appending is linear. */
 static bool grow(eng_buf *b, size_t need)
 {
     size_t cap = b->cap < CAP_LEAST / 2 ? CAP_LEAST : b->cap * 2;
@@ -73,7 +78,10 @@ void eng_buf_bytes(eng_buf *b, const void *bytes, size_t len)
     eng_buf_added(b, len);
 }
 
-void eng_buf_str(eng_buf *b, eng_str text) { eng_buf_bytes(b, text.ptr, text.len); }
+void eng_buf_str(eng_buf *b, eng_str text)
+{
+    eng_buf_bytes(b, text.ptr, text.len);
+}
 
 void eng_buf_byte(eng_buf *b, char c)
 {

@@ -1,8 +1,8 @@
 /*
  * A buffer that grows, owns its bytes, keeps a NUL behind them, and never grows past its maximum.
  *
- * The first failure sticks (ENG_ENOMEM, or ENG_ETOOBIG at the maximum) and what is appended later is
- * dropped, so that a writer appends without looking and asks once at the end:
+ * The first failure sticks (ENG_ENOMEM, or ENG_ETOOBIG at the maximum) and what is appended later
+ * is dropped, so that a writer appends without looking and asks once at the end:
  *
  *     eng_buf b;
  *     eng_buf_init(&b, 1 << 20);

@@ -19,8 +19,8 @@ int64_t eng_clock_wall_ms(void)
 }
 
 /*
- * Days since 1970 and the Gregorian date. Years are taken to begin in March, so that the leap day is
- * the last of its year, and are counted in eras of 400, after which the calendar repeats.
+ * Days since 1970 and the Gregorian date. Years are taken to begin in March, so that the leap day
+ * is the last of its year, and are counted in eras of 400, after which the calendar repeats.
  */
 enum { DAYS_AN_ERA = 146097, DAYS_TO_1970 = 719468 };
 

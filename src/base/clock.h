@@ -1,4 +1,4 @@
-/* Two clocks: one that only grows, for durations; one of the calendar, for people, which may step. */
+/* Two clocks: one that only grows, for durations; one of the calendar, for people, may step. */
 #ifndef ENG_BASE_CLOCK_H
 #define ENG_BASE_CLOCK_H
 

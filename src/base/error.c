@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 /* ---- The table of engenho.h ---- */
 
@@ -16,7 +18,8 @@ typedef struct {
 } status_row;
 
 static const status_row rows[] = {
-#define ROW(status, value, words, http_code, exit_code) [-(value)] = {#status, words, http_code, exit_code},
+#define ROW(status, value, words, http_code, exit_code)                                            \
+    [-(value)] = {#status, words, http_code, exit_code},
     ENG_STATUS_MAP(ROW)
 #undef ROW
 };
@@ -29,10 +32,22 @@ static const status_row *row_of(eng_status status)
     return &rows[known ? at : -ENG_EINTERNAL];
 }
 
-const char *eng_status_name(eng_status status) { return row_of(status)->name; }
-const char *eng_status_text(eng_status status) { return row_of(status)->text; }
-int eng_status_http(eng_status status) { return row_of(status)->http; }
-int eng_status_exit(eng_status status) { return row_of(status)->code; }
+const char *eng_status_name(eng_status status)
+{
+    return row_of(status)->name;
+}
+const char *eng_status_text(eng_status status)
+{
+    return row_of(status)->text;
+}
+int eng_status_http(eng_status status)
+{
+    return row_of(status)->http;
+}
+int eng_status_exit(eng_status status)
+{
+    return row_of(status)->code;
+}
 
 /* ---- Filling in an error ---- */
 
@@ -140,18 +155,25 @@ eng_status eng_fail_field(eng_error *err, eng_status status, eng_str field, cons
 static eng_status status_of_errno(int code)
 {
     switch (code) {
-    case ENOENT: return ENG_ENOTFOUND;
-    case EEXIST: return ENG_ECONFLICT;
-    case ENOMEM: return ENG_ENOMEM;
+    case ENOENT:
+        return ENG_ENOTFOUND;
+    case EEXIST:
+        return ENG_ECONFLICT;
+    case ENOMEM:
+        return ENG_ENOMEM;
     case ENOSPC:
-    case EDQUOT: return ENG_ENOSPACE;
+    case EDQUOT:
+        return ENG_ENOSPACE;
     case EROFS:
     case EACCES:
-    case EPERM: return ENG_EREADONLY;
+    case EPERM:
+        return ENG_EREADONLY;
     case EMFILE:
     case ENFILE:
-    case EAGAIN: return ENG_EBUSY;
-    default: return ENG_EIO;
+    case EAGAIN:
+        return ENG_EBUSY;
+    default:
+        return ENG_EIO;
     }
 }
 
@@ -175,7 +197,10 @@ eng_status eng_fail_errno(eng_error *err, int code, const char *format, ...)
     return finish(err, status, &d);
 }
 
-eng_status eng_fail_nomem(eng_error *err) { return eng_fail(err, ENG_ENOMEM, "out of memory"); }
+eng_status eng_fail_nomem(eng_error *err)
+{
+    return eng_fail(err, ENG_ENOMEM, "out of memory");
+}
 
 void eng_error_prefix(eng_error *err, const char *format, ...)
 {

@@ -4,10 +4,10 @@
  *
  *     return eng_fail(err, ENG_ENOTFOUND, "no job '%s'", id);
  *
- * Messages: lower case, no full stop, the subject quoted. err may be NULL. Text that does not fit is
- * cut at a character's boundary; bytes that are no UTF-8 and control characters become '?', because
- * a message may quote what a stranger sent and ends up in JSON and on terminals. The arguments may
- * point into err itself.
+ * Messages: lower case, no full stop, the subject quoted. err may be NULL. Text that does not fit
+ * is cut at a character's boundary; bytes that are no UTF-8 and control characters become '?',
+ * because a message may quote what a stranger sent and ends up in JSON and on terminals. The
+ * arguments may point into err itself.
  */
 #ifndef ENG_BASE_ERROR_H
 #define ENG_BASE_ERROR_H

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -42,8 +44,8 @@ static ssize_t read_again(int fd, void *to, size_t len)
 
 /* ---- Reading ---- */
 
-/* Reads until there is no more; one byte beyond the maximum shows that a file is too large which did
- * not say so (it grows, or is a pipe). */
+/* Reads until there is no more; one byte beyond the maximum shows that a file is too large which
+ * did not say so (it grows, or is a pipe). */
 static eng_status read_all(int fd, const char *path, size_t max, eng_buf *out, eng_error *err)
 {
     struct stat st;
@@ -204,7 +206,8 @@ static eng_status copy_bytes(int in, const char *from, int out, const char *to, 
     return status;
 }
 
-eng_status eng_file_copy(const char *from, const char *to, mode_t mode, uint64_t *size, eng_error *err)
+eng_status eng_file_copy(const char *from, const char *to, mode_t mode, uint64_t *size,
+                         eng_error *err)
 {
     int in, out;
     uint64_t copied = 0;
@@ -424,7 +427,7 @@ static eng_status held_by(int fd, const char *path, eng_error *err)
     return eng_fail(err, ENG_ELOCKED, "'%s' is held by process %" PRIu64, path, pid);
 }
 
-/* Over the old pid before the file is cut: with a disk that is full, the block there serves again. */
+/* Over the old pid before the file is cut: on a disk that is full, its block serves again. */
 static int write_pid(int fd)
 {
     char text[24];

@@ -9,25 +9,27 @@
 
 #include <sys/types.h>
 
-/* The whole file into *out (which the caller has initialised and clears); ENG_ETOOBIG past `max`. */
+/* The whole file into *out, which the caller has initialised and clears; ENG_ETOOBIG past `max`. */
 eng_status eng_file_read(const char *path, size_t max, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 
 /* Temporary beside it (path + ".tmp-..."), fsync, rename, fsync of the folder. */
-eng_status eng_file_write(const char *path, eng_str bytes, mode_t mode, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_file_write(const char *path, eng_str bytes, mode_t mode,
+                          eng_error *err) ENG_MUST_CHECK;
 
 /* All of it, through short writes and interruptions. */
-eng_status eng_fd_write(int fd, const void *bytes, size_t len, const char *what, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_fd_write(int fd, const void *bytes, size_t len, const char *what,
+                        eng_error *err) ENG_MUST_CHECK;
 
 /* Copies a file and syncs it; *size, if not NULL, gets its length. `to` there already:
  * ENG_ECONFLICT. What failed half-way is removed. */
-eng_status eng_file_copy(const char *from, const char *to, mode_t mode, uint64_t *size, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_file_copy(const char *from, const char *to, mode_t mode, uint64_t *size,
+                         eng_error *err) ENG_MUST_CHECK;
 
 /* Makes a folder and its parents; there already is success. */
 eng_status eng_dir_make(const char *path, mode_t mode, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_dir_sync(const char *path, eng_error *err) ENG_MUST_CHECK;
-/* Removes a folder with all it holds; never follows a symbolic link out of it. Gone already is success. */
+/* Removes a folder with all it holds; never follows a symbolic link out of it. Gone already is
+ * success. */
 eng_status eng_dir_remove(const char *path, eng_error *err) ENG_MUST_CHECK;
 
 /* A file without a name in this folder, open for reading and writing, gone when closed. */

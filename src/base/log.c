@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct {
@@ -20,7 +22,10 @@ void eng_log_setup(eng_log_level least, bool json)
     setup.json = json;
 }
 
-bool eng_log_on(eng_log_level level) { return level >= setup.least && level < ENG_LOG_OFF; }
+bool eng_log_on(eng_log_level level)
+{
+    return level >= setup.least && level < ENG_LOG_OFF;
+}
 
 /*
  * A line is cut so that it stays whole: this much is kept free for what has to follow a value that
@@ -40,7 +45,10 @@ static void put(eng_log_line *l, const char *bytes, size_t len)
     l->len += len;
 }
 
-static void put_str(eng_log_line *l, eng_str text) { put(l, text.ptr, text.len); }
+static void put_str(eng_log_line *l, eng_str text)
+{
+    put(l, text.ptr, text.len);
+}
 
 /* The name and what stands around it, if `value` more bytes fit behind them. */
 static bool put_name(eng_log_line *l, const char *name, size_t value)
@@ -77,12 +85,18 @@ static eng_str escape(eng_str value, size_t *at, char space[8])
     if (c == 0xFFFD && *at - from == 1)
         return ENG_STR("?");
     switch (c) {
-    case '"': return ENG_STR("\\\"");
-    case '\\': return ENG_STR("\\\\");
-    case '\n': return ENG_STR("\\n");
-    case '\r': return ENG_STR("\\r");
-    case '\t': return ENG_STR("\\t");
-    default: break;
+    case '"':
+        return ENG_STR("\\\"");
+    case '\\':
+        return ENG_STR("\\\\");
+    case '\n':
+        return ENG_STR("\\n");
+    case '\r':
+        return ENG_STR("\\r");
+    case '\t':
+        return ENG_STR("\\t");
+    default:
+        break;
     }
     if (c >= 0x20 && (c < 0x7F || c >= 0xA0))
         return eng_str_sub(value, from, *at - from);

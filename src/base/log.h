@@ -16,7 +16,13 @@
 
 #include "base/buf.h"
 
-typedef enum { ENG_LOG_DEBUG, ENG_LOG_INFO, ENG_LOG_WARN, ENG_LOG_ERROR, ENG_LOG_OFF } eng_log_level;
+typedef enum {
+    ENG_LOG_DEBUG,
+    ENG_LOG_INFO,
+    ENG_LOG_WARN,
+    ENG_LOG_ERROR,
+    ENG_LOG_OFF
+} eng_log_level;
 
 typedef struct {
     char text[2048];
@@ -32,7 +38,8 @@ bool eng_log_on(eng_log_level level);
 void eng_log_begin(eng_log_line *l, eng_log_level level, const char *message);
 void eng_log_str(eng_log_line *l, const char *name, eng_str value);
 void eng_log_int(eng_log_line *l, const char *name, int64_t value);
-void eng_log_ms(eng_log_line *l, const char *name, uint64_t ns); /* as milliseconds, three decimals */
+void eng_log_ms(eng_log_line *l, const char *name,
+                uint64_t ns); /* as milliseconds, three decimals */
 void eng_log_end(eng_log_line *l);
 /* Instead of eng_log_end: appends the line to a buffer, for many lines in one write. */
 void eng_log_end_in(eng_log_line *l, eng_buf *out);

@@ -1,6 +1,7 @@
 /*
- * Linear probing over a power of two, at most three quarters full. An entry stands in the first free
- * slot from its hash on; removing one closes the gap by moving back what would no longer be found.
+ * Linear probing over a power of two, at most three quarters full. An entry stands in the first
+ * free slot from its hash on; removing one closes the gap by moving back what would no longer be
+ * found.
  */
 #include "base/map.h"
 
@@ -12,7 +13,10 @@
 
 enum { CAP_LEAST = 8 };
 
-void eng_map_init(eng_map *m) { *m = (eng_map){0}; }
+void eng_map_init(eng_map *m)
+{
+    *m = (eng_map){0};
+}
 
 void eng_map_clear(eng_map *m)
 {

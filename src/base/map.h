@@ -11,7 +11,8 @@
 #include "engenho.h"
 
 typedef struct {
-    eng_str key; /* ptr NULL: free; removed slots are closed by shifting back, so there are no tombs */
+    eng_str
+        key; /* ptr NULL: free; removed slots are closed by shifting back, so there are no tombs */
     void *value;
     uint64_t hash;
 } eng_map_slot;
@@ -27,7 +28,8 @@ void eng_map_clear(eng_map *m);
 
 void *eng_map_get(const eng_map *m, eng_str key);
 /* Replaces a value that is there; *old, if not NULL, gets it or NULL. */
-eng_status eng_map_put(eng_map *m, eng_str key, void *value, void **old, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_map_put(eng_map *m, eng_str key, void *value, void **old,
+                       eng_error *err) ENG_MUST_CHECK;
 /* The value that was there, or NULL. */
 void *eng_map_remove(eng_map *m, eng_str key);
 

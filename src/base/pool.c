@@ -1,7 +1,7 @@
 /*
- * One lock and one condition for all threads of a pool: the work behind a task takes far longer than
- * handing it over. Both queues are rings made at the start, so that submitting cannot run out of
- * memory.
+ * One lock and one condition for all threads of a pool: the work behind a task takes far longer
+ * than handing it over. Both queues are rings made at the start, so that submitting cannot run out
+ * of memory.
  */
 #include "base/pool.h"
 
@@ -138,7 +138,8 @@ eng_status eng_pool_submit(eng_pool *p, eng_pool_class c, eng_task task, eng_err
 
     if (taken)
         return ENG_OK;
-    return eng_fail(err, ENG_EBUSY, stopping ? "the workers are stopping" : "too much work is waiting");
+    return eng_fail(err, ENG_EBUSY,
+                    stopping ? "the workers are stopping" : "too much work is waiting");
 }
 
 eng_pool_load eng_pool_measure(eng_pool *p)

@@ -32,9 +32,11 @@ typedef struct {
     size_t running[2];
 } eng_pool_load;
 
-eng_status eng_pool_new(const eng_pool_options *options, eng_pool **out, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_pool_new(const eng_pool_options *options, eng_pool **out,
+                        eng_error *err) ENG_MUST_CHECK;
 /* ENG_EBUSY where that queue is full or the pool stops. Allocates nothing. */
-eng_status eng_pool_submit(eng_pool *p, eng_pool_class c, eng_task task, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_pool_submit(eng_pool *p, eng_pool_class c, eng_task task,
+                           eng_error *err) ENG_MUST_CHECK;
 eng_pool_load eng_pool_measure(eng_pool *p);
 /* Takes no more work, drops what waits, lets what runs end; not from within a task. Then free. */
 void eng_pool_stop(eng_pool *p);

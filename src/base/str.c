@@ -23,7 +23,8 @@ bool eng_str_starts(eng_str s, eng_str prefix)
 
 bool eng_str_ends(eng_str s, eng_str suffix)
 {
-    return s.len >= suffix.len && eng_str_eq(eng_str_sub(s, s.len - suffix.len, suffix.len), suffix);
+    return s.len >= suffix.len &&
+           eng_str_eq(eng_str_sub(s, s.len - suffix.len, suffix.len), suffix);
 }
 
 int eng_str_cmp(eng_str a, eng_str b)
@@ -41,7 +42,10 @@ eng_str eng_str_sub(eng_str s, size_t from, size_t len)
     return (eng_str){s.ptr + from, len < left ? len : left};
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 eng_str eng_str_trim(eng_str s)
 {
@@ -103,7 +107,10 @@ bool eng_str_i64(eng_str s, int64_t *out)
     return true;
 }
 
-static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
 
 /* Edit distance with swaps of neighbours: three rows of the table are enough. */
 unsigned eng_str_distance(eng_str a, eng_str b)

@@ -1,4 +1,5 @@
-/* Views of text (eng_str, engenho.h): comparing, cutting, reading numbers. Nothing here allocates. */
+/* Views of text (eng_str, engenho.h): comparing, cutting, reading numbers. Nothing here allocates.
+ */
 #ifndef ENG_BASE_STR_H
 #define ENG_BASE_STR_H
 
@@ -8,7 +9,7 @@
 
 /* A view of a literal, and the two words that printf's "%.*s" takes. */
 #define ENG_STR(literal) ((eng_str){"" literal, sizeof(literal) - 1})
-#define ENG_FMT(s) (int)(s).len, (s).ptr
+#define ENG_FMT(s)       (int)(s).len, (s).ptr
 
 static inline eng_str eng_str_of(const char *text)
 {

@@ -94,8 +94,11 @@ static void what_is_no_text_becomes_question_marks(void **state)
     (void)state;
     eng_error err;
 
-    eng_fail(&err, ENG_EINVALID, "no '%s'", "a\xff\xc3(\xed\xa0\x80\x1b[2J\n\x7f\xc2\x9b" "31m\xc3\xa9");
-    assert_string_equal(err.message, "no 'a?" "?(????[2J????31m\xc3\xa9'");
+    eng_fail(&err, ENG_EINVALID, "no '%s'",
+             "a\xff\xc3(\xed\xa0\x80\x1b[2J\n\x7f\xc2\x9b"
+             "31m\xc3\xa9");
+    assert_string_equal(err.message, "no 'a?"
+                                     "?(????[2J????31m\xc3\xa9'");
     eng_fail_field(&err, ENG_EINVALID, ENG_STR("a\x01\xfe"), "x");
     assert_string_equal(err.field, "a??");
     assert_string_equal(err.message, "a??: x");

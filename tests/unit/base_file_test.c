@@ -55,7 +55,10 @@ static size_t entries(const char *path)
     return count - 2;
 }
 
-static size_t open_descriptors(void) { return entries("/proc/self/fd"); }
+static size_t open_descriptors(void)
+{
+    return entries("/proc/self/fd");
+}
 
 static bool exists(const char *path)
 {
@@ -224,7 +227,8 @@ static void a_write_goes_on_through_short_writes_and_interruptions(void **state)
     (void)state;
     eng_error err = {0};
     struct sigaction action = {.sa_handler = count_signal};
-    sigaction(SIGUSR1, &action, NULL); /* without SA_RESTART: write is cut short or fails with EINTR */
+    sigaction(SIGUSR1, &action,
+              NULL); /* without SA_RESTART: write is cut short or fails with EINTR */
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     sigset_t set;
@@ -355,7 +359,8 @@ static void a_file_without_a_name_is_read_and_written(void **state)
     assert_string_equal(text, "abc");
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     close(fd);
-    assert_true(eng_file_unnamed("/proc", &fd, &err) < 0); /* knows no such files, nor any new ones */
+    assert_true(eng_file_unnamed("/proc", &fd, &err) <
+                0); /* knows no such files, nor any new ones */
     assert_int_equal(eng_file_unnamed("none", &fd, &err), ENG_ENOTFOUND);
     assert_string_equal(err.message, "cannot make a file in 'none': no such file or directory");
 }

@@ -106,8 +106,8 @@ static void a_strangers_bytes_cannot_forge_a_line(void **state)
     }
 }
 
-/* Reads a JSON object of strings and numbers, as far as it must be well-formed: quotes in pairs, the
- * brace at the end, no control character. */
+/* Reads a JSON object of strings and numbers, as far as it must be well-formed: quotes in pairs,
+ * the brace at the end, no control character. */
 static bool is_whole(eng_str line)
 {
     bool quoted = false;
@@ -238,8 +238,9 @@ static void errors_are_logged_with_status_field_and_position(void **state)
     eng_buf_init(&copy, 4096);
     eng_buf_str(&copy, eng_str_sub(eng_buf_view(&b), second, SIZE_MAX));
     without_time(&copy);
-    assert_string_equal(copy.data, "time=T level=error msg=\"bad json\" status=ENG_EMALFORMED line=2 "
-                                   "column=5 position=12\n");
+    assert_string_equal(copy.data,
+                        "time=T level=error msg=\"bad json\" status=ENG_EMALFORMED line=2 "
+                        "column=5 position=12\n");
     without_time(&b);
     assert_true(eng_str_starts(eng_buf_view(&b),
                                ENG_STR("time=T level=error msg=\"ask: top_k: expected 1 to 1000\" "

@@ -17,7 +17,10 @@ typedef struct {
     size_t dropped;
 } gate;
 
-#define GATE_CLOSED {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
+#define GATE_CLOSED                                                                                \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER                     \
+    }
 
 static void pass(void *arg)
 {
@@ -121,7 +124,10 @@ static void what_is_waited_for_may_take_all_threads(void **state)
 static char order[8];
 static _Atomic size_t ordered;
 
-static void note(void *arg) { order[ordered++] = *(const char *)arg; }
+static void note(void *arg)
+{
+    order[ordered++] = *(const char *)arg;
+}
 
 static void what_is_waited_for_goes_first_each_in_its_order(void **state)
 {
@@ -168,7 +174,8 @@ static void a_full_queue_is_busy(void **state)
     assert_int_equal(eng_pool_measure(p).waiting[ENG_POOL_NOW], 2);
     assert_int_equal(eng_pool_submit(p, ENG_POOL_NOW, (eng_task){pass, drop, &g}, &err), ENG_EBUSY);
     assert_string_equal(err.message, "too much work is waiting");
-    assert_int_equal(eng_pool_submit(p, ENG_POOL_BULK, (eng_task){pass, drop, &g}, NULL), ENG_EBUSY);
+    assert_int_equal(eng_pool_submit(p, ENG_POOL_BULK, (eng_task){pass, drop, &g}, NULL),
+                     ENG_EBUSY);
     open_gate(&g);
     await(&g, &g.passed, 3);
     assert_int_equal(g.dropped, 0); /* what was not taken stays the caller's */
@@ -226,8 +233,14 @@ typedef struct {
     _Atomic size_t refused;
 } tally;
 
-static void tally_run(void *arg) { ((tally *)arg)->run++; }
-static void tally_drop(void *arg) { ((tally *)arg)->dropped++; }
+static void tally_run(void *arg)
+{
+    ((tally *)arg)->run++;
+}
+static void tally_drop(void *arg)
+{
+    ((tally *)arg)->dropped++;
+}
 
 static void *submit_many(void *arg)
 {
@@ -242,8 +255,8 @@ static void *submit_many(void *arg)
     return NULL;
 }
 
-/* From several threads, and stopped while they still submit: each task is run once, dropped once, or
- * was refused. */
+/* From several threads, and stopped while they still submit: each task is run once, dropped once,
+ * or was refused. */
 static void no_task_is_lost_or_run_twice(void **state)
 {
     (void)state;
@@ -289,7 +302,8 @@ static void workers_have_signals_blocked(void **state)
 {
     (void)state;
     eng_pool *p = pool_of(1, 1, 1);
-    assert_int_equal(eng_pool_submit(p, ENG_POOL_NOW, (eng_task){.run = look_at_signals}, NULL), ENG_OK);
+    assert_int_equal(eng_pool_submit(p, ENG_POOL_NOW, (eng_task){.run = look_at_signals}, NULL),
+                     ENG_OK);
     while (!blocked)
         nap();
     eng_pool_free(p);

@@ -103,8 +103,8 @@ static void numbers_to_the_last_that_fits(void **state)
 static void what_is_no_number_is_refused_and_writes_nothing(void **state)
 {
     (void)state;
-    static const char *const both[] = {"", " 1", "1 ", "+1", "-", "--1", "1.0", "1e3", "0x1", "a",
-                                       "1a", "\xd9\xa1"};
+    static const char *const both[] = {"",    " 1",  "1 ",  "+1", "-",  "--1",
+                                       "1.0", "1e3", "0x1", "a",  "1a", "\xd9\xa1"};
     uint64_t u = 77;
     int64_t i = 77;
     for (size_t n = 0; n < sizeof both / sizeof both[0]; n++) {
@@ -128,9 +128,9 @@ static void distance_counts_edits(void **state)
         const char *a, *b;
         unsigned distance;
     } cases[] = {
-        {"", "", 0},           {"abc", "abc", 0},   {"", "abc", 3},  {"serve", "sevre", 1},
-        {"serve", "serv", 1},  {"serve", "server", 1}, {"list", "lost", 1},
-        {"kitten", "sitting", 3}, {"ab", "ba", 1},  {"abcd", "badc", 2}, {"ca", "abc", 3},
+        {"", "", 0},          {"abc", "abc", 0},      {"", "abc", 3},      {"serve", "sevre", 1},
+        {"serve", "serv", 1}, {"serve", "server", 1}, {"list", "lost", 1}, {"kitten", "sitting", 3},
+        {"ab", "ba", 1},      {"abcd", "badc", 2},    {"ca", "abc", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         eng_str a = eng_str_of(cases[i].a), b = eng_str_of(cases[i].b);

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-static bool is_character(uint32_t c) { return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF); }
+static bool is_character(uint32_t c)
+{
+    return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+}
 
 static void every_character_goes_there_and_back(void **state)
 {
@@ -54,9 +57,9 @@ static void exactly_what_is_written_is_valid(void **state)
 {
     (void)state;
     /* The bytes at which a rule begins or ends, in every combination of four. */
-    static const unsigned char edges[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
-                                          0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4,
-                                          0xF5, 0xFF};
+    static const unsigned char edges[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                          0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
+                                          0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
     enum { EDGES = sizeof edges };
     for (size_t i = 0; i < (size_t)EDGES * EDGES * EDGES * EDGES; i++) {
         unsigned char p[4] = {edges[i % EDGES], edges[i / EDGES % EDGES],
