@@ -1,5 +1,4 @@
-/* Views of text (eng_str, engenho.h): comparing, cutting, reading numbers. Nothing here allocates.
- */
+/* Views of text (eng_str, engenho.h): comparing, cutting, reading numbers. Nothing allocates. */
 #ifndef ENG_BASE_STR_H
 #define ENG_BASE_STR_H
 
