@@ -190,14 +190,31 @@ static void on_head(void *ctx, eng_exchange *x)
 /* ---- Running
  * ---------------------------------------------------------------------------------------- */
 
+/* HEAD of a stream: its headers, without beginning what may never end. */
+static bool is_head_of_stream(const eng_request *req)
+{
+    return req->entry->route->where == ENG_ON_STREAM &&
+           eng_str_eq(req->http->method, ENG_STR("HEAD"));
+}
+
+static eng_status handle(eng_request *req, eng_reply *out, eng_error *err)
+{
+    const eng_route *route = req->entry->route;
+    eng_status status = eng_request_read(req, err);
+    if (status < 0)
+        return status;
+    if (!is_head_of_stream(req))
+        return route->handle(req, out, err);
+    out->type = route->reply_type;
+    return ENG_OK;
+}
+
 static void run(eng_request *req)
 {
     eng_error err;
     eng_reply out = {.req = req};
     eng_buf *body = eng_exchange_out(req->x);
-    eng_status status = eng_request_read(req, &err);
-    if (status == ENG_OK)
-        status = req->entry->route->handle(req, &out, &err);
+    eng_status status = handle(req, &out, &err);
     if (out.taken)
         return; /* neither req nor its exchange may be there any more */
     if (status == ENG_OK)

@@ -537,7 +537,6 @@ static void write_info(eng_json_writer *w)
         "field that is wrong is named. Lists are pages: `limit` and `next`.");
     open_member(w, "license", '{');
     member(w, "name", "Apache-2.0");
-    member(w, "identifier", "Apache-2.0");
     eng_json_close(w, '}');
     eng_json_close(w, '}');
 }

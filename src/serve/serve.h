@@ -21,16 +21,16 @@ typedef enum {
 } eng_keys_mode;
 
 typedef struct {
-    const char *const *listen;  /* addresses as in eng_http_server_listen, ending in NULL */
-    bool socket;                /* also DATA/engenho.sock: whoever may open it is an admin */
-    const char *api_key;        /* an admin key besides the stored ones; NULL or "": none */
+    const char *const *listen; /* addresses as in eng_http_server_listen, ending in NULL */
+    bool socket;               /* also DATA/engenho.sock: whoever may open it is an admin */
+    const char *api_key;       /* an admin key besides the stored ones; NULL or "": none */
     eng_keys_mode keys;
-    const char *cors;           /* origins, comma separated, or "*"; NULL: none */
-    uint32_t rate;              /* requests a minute for a key that has none of its own; 0: no limit */
-    unsigned loops;             /* 0: one a processor */
-    unsigned workers;           /* 0: twice the processors */
-    uint64_t body_max;          /* of JSON bodies; 0: 8 MiB */
-    unsigned drain_ms;          /* how long requests under way may take at the end; 0: 5 s */
+    const char *cors;  /* origins, comma separated, or "*"; NULL: none */
+    uint32_t rate;     /* requests a minute for a key that has none of its own; 0: no limit */
+    unsigned loops;    /* 0: one a processor */
+    unsigned workers;  /* 0: twice the processors */
+    uint64_t body_max; /* of JSON bodies; 0: 8 MiB */
+    unsigned drain_ms; /* how long requests under way may take at the end; 0: 5 s */
     bool access_log;
 } eng_serve_options;
 
@@ -46,7 +46,8 @@ void eng_serve_free(eng_serve *s);
 /* Tells systemd (NOTIFY_SOCKET) something such as "READY=1"; nothing where there is none. */
 void eng_notify(const char *state);
 
-/* The OpenAPI document of this program, as JSON to be freed with eng_free: what /openapi.json serves. */
+/* The OpenAPI document of this program, as JSON to be freed with eng_free: what /openapi.json
+ * serves. */
 char *eng_serve_openapi(size_t *len);
 
 #endif

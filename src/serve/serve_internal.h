@@ -5,22 +5,24 @@
  * valid:
  *
  *     static const eng_field ask_fields[] = {
- *         {"question", ENG_TEXT, .required = true, .min = 1, .max = 8192, .doc = "What to answer."},
+ *         {"question", ENG_TEXT, .required = true, .min = 1, .max = 8192, .doc = "What to
+ * answer."},
  *         {"top_k", ENG_INT, .min = 1, .max = 1000, .preset = "5", .doc = "Passages to consider."},
  *         {0},
  *     };
  *
- * A route is added in a routes_*.c file: its fields, its reply, its handler, its line in that file's
- * table. Nothing else has to know.
+ * A route is added in a routes_*.c file: its fields, its reply, its handler, its line in that
+ * file's table. Nothing else has to know.
  */
 #ifndef ENG_SERVE_INTERNAL_H
 #define ENG_SERVE_INTERNAL_H
 
-#include "json/json.h"
 #include "net/net.h"
 #include "serve/serve.h"
+#include "json/json.h"
 
-/* ---- Shapes ------------------------------------------------------------------------------------- */
+/* ---- Shapes -------------------------------------------------------------------------------------
+ */
 
 typedef enum {
     ENG_TEXT,   /* min..max characters (max 0: no limit) */
@@ -36,21 +38,22 @@ typedef enum {
 
 typedef struct eng_field eng_field;
 struct eng_field {
-    const char *name;     /* NULL ends a table */
+    const char *name; /* NULL ends a table */
     eng_field_type type;
-    bool required;        /* in a reply: always there */
+    bool required; /* in a reply: always there */
     bool nullable;
     int64_t min, max;
     double least, most;
-    const char *preset;   /* the default, as JSON; shown in the OpenAPI document */
+    const char *preset; /* the default, as JSON; shown in the OpenAPI document */
     const char *choices;
     const eng_field *of;
     eng_field_type items;
-    const char *doc;      /* a sentence */
-    const char *example;  /* JSON */
+    const char *doc;     /* a sentence */
+    const char *example; /* JSON */
 };
 
-/* ---- Routes ------------------------------------------------------------------------------------- */
+/* ---- Routes -------------------------------------------------------------------------------------
+ */
 
 typedef enum { ENG_GET, ENG_POST, ENG_PUT, ENG_PATCH, ENG_DELETE, ENG_METHODS } eng_method;
 
@@ -77,29 +80,30 @@ typedef struct eng_reply eng_reply;
 
 typedef struct eng_route {
     eng_method method;
-    const char *path;            /* "/v1/keys/{id}" */
-    eng_role role;               /* ENG_ROLE_NONE: open to everybody */
-    const eng_field *body;       /* of a JSON body, or of a multipart form's fields */
-    const eng_field *reply;      /* of a JSON reply; NULL: not JSON, or none */
+    const char *path;       /* "/v1/keys/{id}" */
+    eng_role role;          /* ENG_ROLE_NONE: open to everybody */
+    const eng_field *body;  /* of a JSON body, or of a multipart form's fields */
+    const eng_field *reply; /* of a JSON reply; NULL: not JSON, or none */
     eng_status (*handle)(eng_request *req, eng_reply *out, eng_error *err);
-    const char *summary;         /* a sentence */
+    const char *summary; /* a sentence */
     const eng_field *query;
-    const char *reply_type;      /* where it is not JSON: "text/plain", "text/event-stream" ... */
-    const char *operation;       /* operationId; NULL: made from method and path */
-    const char *example;         /* a body, as JSON */
-    const char *fails;           /* statuses of its own that it may answer, "404 409" */
-    int status;                  /* of success; 0: 200 */
+    const char *reply_type; /* where it is not JSON: "text/plain", "text/event-stream" ... */
+    const char *operation;  /* operationId; NULL: made from method and path */
+    const char *example;    /* a body, as JSON */
+    const char *fails;      /* statuses of its own that it may answer, "404 409" */
+    int status;             /* of success; 0: 200 */
     eng_where where;
     eng_error_shape errors;
     unsigned takes;
-    uint64_t body_max;           /* 0: the server's */
-    bool hidden;                 /* not in the OpenAPI document (the files of a page) */
+    uint64_t body_max; /* 0: the server's */
+    bool hidden;       /* not in the OpenAPI document (the files of a page) */
 } eng_route;
 
 /* All of them, ending in NULL: the tables of the routes_*.c files. */
 extern const eng_route *const eng_route_tables[];
 
-/* ---- What a handler has ---------------------------------------------------------------------------- */
+/* ---- What a handler has
+ * ---------------------------------------------------------------------------- */
 
 eng *eng_req_engine(const eng_request *req);
 eng_serve *eng_req_server(const eng_request *req);
