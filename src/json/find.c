@@ -15,6 +15,7 @@
 
 typedef struct {
     const char *end;
+    const char *text_end; /* behind `end` where the text is not UTF-8 */
     uint64_t objects[ENG_JSON_DEPTH_MAX / 64]; /* a bit for each open container */
     size_t depth;
     size_t depth_most;
@@ -201,7 +202,7 @@ static const char *walk_between(walker *w, const char *p, bool *done)
         p = eng_json_blanks(p, w->end);
         if (w->depth == 0) {
             *done = true;
-            return p == w->end ? p : stop(w, p, "unexpected text behind the value");
+            return p == w->text_end ? p : stop(w, p, "unexpected text behind the value");
         }
         bool object = in_object(w);
         if (p < w->end && *p == ',')
@@ -253,7 +254,7 @@ static eng_status explain(const walker *w, eng_str text, eng_error *err)
 eng_status eng_json_find(eng_str text, eng_str path, const eng_json_limits *limits, eng_str *raw,
                          eng_error *err)
 {
-    walker w = {.path = path, .here = true};
+    walker w = {.text_end = text.ptr + text.len, .path = path, .here = true};
     eng_status status = eng_json_begin(text, limits, &w.depth_most, &w.end, err);
     if (status < 0)
         return status;

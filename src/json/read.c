@@ -40,6 +40,7 @@ static const uint32_t NONE = UINT32_MAX;
 
 typedef struct {
     const char *end;
+    const char *text_end; /* behind `end` where the text is not UTF-8 */
     eng_arena *arena;
 
     eng_json *values;
@@ -352,7 +353,7 @@ static const char *read_between(reader *r, const char *p, bool *done)
         p = eng_json_blanks(p, r->end);
         if (r->open == NONE) {
             *done = true;
-            return p == r->end ? p : stop(r, p, "unexpected text behind the value");
+            return p == r->text_end ? p : stop(r, p, "unexpected text behind the value");
         }
         bool object = r->values[r->open].type == ENG_JSON_OBJECT;
         if (p < r->end && *p == ',')
@@ -423,6 +424,7 @@ eng_status eng_json_read(eng_str text, const eng_json_limits *limits, eng_arena 
     eng_status status = eng_json_begin(text, limits, &r.depth_most, &r.end, err);
     if (status < 0)
         return status;
+    r.text_end = text.ptr + text.len;
     r.arena = arena;
     r.values = r.few_values;
     r.used = 0;
