@@ -98,8 +98,9 @@ $(OBJ)/src/%.o: src/%.S $(OUT)/flags
 $(OBJ)/tests/%.o: tests/%.c $(OUT)/flags
 	$(call compile,$(TEST_FLAGS))
 
+# What libFuzzer calls has no header.
 $(OBJ)/fuzz/%.o: fuzz/%.c $(OUT)/flags
-	$(call compile)
+	$(call compile,-Wno-missing-prototypes)
 
 $(OBJ)/bench/%.o: bench/%.c $(OUT)/flags
 	$(call compile,$(if $(PEERS_$*),$(shell pkg-config --cflags $(PEERS_$*))))
