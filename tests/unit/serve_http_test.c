@@ -169,7 +169,7 @@ static void fields_come_valid_or_as_their_preset(void **state)
         *state, "/echo?page=3&must=",
         "{\"text\":\"x\",\"count\":2,\"weight\":3,\"loud\":true,\"at\":\"1970-01-01T00:00:00Z\","
         "\"list\":[1,2],\"other\":null}",
-        "{\"text\":\"x\",\"count\":2,\"counted\":true,\"weight\":3,\"loud\":true,\"at\":0,"
+        "{\"text\":\"x\",\"count\":2,\"counted\":true,\"weight\":3.0,\"loud\":true,\"at\":0,"
         "\"list\":2,\"page\":3}");
 }
 

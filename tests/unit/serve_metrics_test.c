@@ -86,7 +86,8 @@ static void buckets_grow_up_to_all_of_them(void **state)
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
         eng_metrics_count(f->metrics, (unsigned)i % LOOPS, 0, 200, times[i]);
     assert_says(f, "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"0.0001\"} 2\n");
-    assert_says(f, "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"0.00025\"} 3\n");
+    assert_says(f,
+                "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"0.00025\"} 3\n");
     assert_says(f, "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"0.005\"} 4\n");
     assert_says(f, "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"5\"} 5\n");
     assert_says(f, "engenho_request_seconds_bucket{route=\"/a\",method=\"GET\",le=\"+Inf\"} 6\n");
@@ -108,7 +109,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(loops_are_added_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_reached_no_route_has_a_row_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_reached_no_route_has_a_row_of_its_own, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(every_status_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(buckets_grow_up_to_all_of_them, setup, teardown),
         cmocka_unit_test(survives_without_memory),

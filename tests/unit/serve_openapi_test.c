@@ -137,19 +137,21 @@ static void fields_become_schemas(void **state)
     assert_int_equal(at(state, SCHEMA "properties>count>examples>0")->as.integer, 5);
     assert_str_view(eng_json_text(at(state, SCHEMA "properties>weight>type>1")), "null");
     assert_str_view(eng_json_text(at(state, SCHEMA "properties>at>format")), "date-time");
-    assert_str_view(eng_json_text(at(state, SCHEMA "properties>inner>properties>role>enum>1")), "user");
+    assert_str_view(eng_json_text(at(state, SCHEMA "properties>inner>properties>role>enum>1")),
+                    "user");
     assert_str_view(eng_json_text(at(state, SCHEMA "properties>list>items>properties>role>enum>0")),
                     "system");
     assert_int_equal(at(state, SCHEMA "properties>list>maxItems")->as.integer, 3);
     assert_null(at(state, SCHEMA "properties>any>type"));
     assert_non_null(at(state, POST_B "requestBody>content>multipart/form-data>schema"));
-    assert_str_view(eng_json_text(at(state, POST_B "requestBody>content>application/json>example>text")),
-                    "x");
+    assert_str_view(
+        eng_json_text(at(state, POST_B "requestBody>content>application/json>example>text")), "x");
 }
 
 static void responses_are_those_that_may_come(void **state)
 {
-    static const char *const has[] = {"201", "400", "401", "403", "409", "413", "415", "422", "429"};
+    static const char *const has[] = {"201", "400", "401", "403", "409",
+                                      "413", "415", "422", "429"};
     char path[128];
     for (size_t i = 0; i < sizeof has / sizeof has[0]; i++) {
         snprintf(path, sizeof path, POST_B "responses>%s>description", has[i]);
