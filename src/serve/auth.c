@@ -9,8 +9,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-/* ---- Set-up
- * ----------------------------------------------------------------------------------------- */
+/* ---- Set-up --------------------------------------------------------------------------------- */
 
 /* Both sides of a comparison are hashed, so that its time tells nothing, not even a length. */
 static void digest(eng_str secret, unsigned char out[ENG_DIGEST_SIZE])
@@ -65,8 +64,7 @@ void eng_auth_clear(eng_auth *a)
     a->cors_count = 0;
 }
 
-/* ---- Keys
- * ------------------------------------------------------------------------------------------- */
+/* ---- Keys ----------------------------------------------------------------------------------- */
 
 static eng_str secret_of(const eng_exchange *x)
 {
@@ -109,8 +107,7 @@ eng_caller eng_auth_caller(eng_request *req)
     return who;
 }
 
-/* ---- Host and Origin
- * -------------------------------------------------------------------------------- */
+/* ---- Host and Origin ------------------------------------------------------------------------ */
 
 eng_status eng_auth_host(const eng_request *req, eng_error *err)
 {

@@ -16,8 +16,7 @@ enum {
 
 static const eng_str no_text = {"", 0};
 
-/* ---- Admission
- * -------------------------------------------------------------------------------------- */
+/* ---- Admission ------------------------------------------------------------------------------ */
 
 static eng_request *request_new(eng_serve *s, eng_exchange *x)
 {
@@ -116,11 +115,13 @@ static const char *types_text(unsigned takes)
 static eng_status admit_body(eng_request *req, eng_error *err)
 {
     const eng_route *route = req->entry->route;
-    eng_str type = eng_exchange_header(req->x, ENG_STR("Content-Type"));
-    if (!route->takes && req->http->has_body)
+    if (!route->takes && !req->http->has_body)
+        return ENG_OK;
+    if (!route->takes)
         return eng_fail(err, ENG_ETYPE, "%s %s takes no body", eng_method_name(route->method),
                         route->path);
-    if (!route->takes || (!req->http->has_body && !type.ptr))
+    eng_str type = eng_exchange_header(req->x, ENG_STR("Content-Type"));
+    if (!req->http->has_body && !type.ptr)
         return ENG_OK;
     if (!(eng_content_type(type) & route->takes))
         return eng_fail(err, ENG_ETYPE, "expected a body of type %s, got '%.*s'",
@@ -130,26 +131,24 @@ static eng_status admit_body(eng_request *req, eng_error *err)
     return ENG_OK;
 }
 
-/* In this order: what could be another site's page is refused first, then strangers, then mistakes.
- */
+/* What could be another site's page is refused first, then strangers, then mistakes: so a path that
+ * is malformed is said to be so to those alone who may ask. */
 static eng_status admit(eng_request *req, eng_match *match, eng_error *err)
 {
-    eng_status status = eng_auth_host(req, err), path_status;
     eng_error path_error;
+    eng_status status = eng_auth_host(req, err);
     if (status < 0)
         return status;
-    path_status = eng_router_find(req->serve->router, eng_method_of(req->http->method),
-                                  req->http->path, eng_req_arena(req), match, &path_error);
-    if (path_status < 0)
+    eng_status found = eng_router_find(req->serve->router, eng_method_of(req->http->method),
+                                       req->http->path, eng_req_arena(req), match, &path_error);
+    if (found < 0)
         *match = (eng_match){.methods = 0};
-    bool preflight = match->methods && eng_str_eq(req->http->method, ENG_STR("OPTIONS"));
-    if (preflight)
-        return ENG_OK; /* browsers ask without a key */
+    if (match->methods && eng_str_eq(req->http->method, ENG_STR("OPTIONS")))
+        return ENG_OK; /* browsers ask this without a key */
     status = admit_key(req, role_needed(match), err);
-    if (status == ENG_OK && path_status < 0) {
-        if (err)
-            *err = path_error;
-        return path_status;
+    if (status == ENG_OK && found < 0) {
+        *err = path_error;
+        status = found;
     }
     if (status == ENG_OK)
         status = admit_route(req, match, err);
@@ -187,8 +186,7 @@ static void on_head(void *ctx, eng_exchange *x)
         answer_options(req, match.methods);
 }
 
-/* ---- Running
- * ---------------------------------------------------------------------------------------- */
+/* ---- Running -------------------------------------------------------------------------------- */
 
 /* HEAD of a stream: its headers, without beginning what may never end. */
 static bool is_head_of_stream(const eng_request *req)
@@ -253,7 +251,7 @@ static bool runs_here(const eng_request *req)
         return false;
     if (!route->takes || !req->http->has_body)
         return true;
-    /* One in a file is larger still, but asking for it would map the file here. */
+    /* One that went to a file is only mapped by this, not read. */
     return eng_exchange_body(req->x, &body, NULL) == ENG_OK && body.len <= ON_LOOP_MAX;
 }
 
@@ -273,8 +271,7 @@ static void on_ready(void *ctx, eng_exchange *x)
     }
 }
 
-/* ---- Afterwards
- * ------------------------------------------------------------------------------------- */
+/* ---- Afterwards ----------------------------------------------------------------------------- */
 
 static void on_done(void *ctx, eng_exchange *x)
 {

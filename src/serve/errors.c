@@ -47,8 +47,7 @@ int eng_error_http(eng_error_shape shape, eng_status status)
     return shape == ENG_ERRORS_ALL_400 && (http == 415 || http == 422) ? 400 : http;
 }
 
-/* ---- Forms
- * ------------------------------------------------------------------------------------------ */
+/* ---- Forms ---------------------------------------------------------------------------------- */
 
 static const char *openai_type(int status)
 {
@@ -110,8 +109,7 @@ void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str me
     eng_json_close(&w, '}');
 }
 
-/* ---- Replies
- * ---------------------------------------------------------------------------------------- */
+/* ---- Replies -------------------------------------------------------------------------------- */
 
 static void log_fault(const eng_request *req, const eng_error *err)
 {

@@ -95,8 +95,7 @@ void eng_metrics_count(eng_metrics *m, unsigned loop, unsigned route, int status
     add(&r->sum_ns, ns);
 }
 
-/* ---- Requests as text
- * ------------------------------------------------------------------------------- */
+/* ---- Requests as text ----------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t status[STATUSES];
@@ -192,8 +191,7 @@ void eng_metrics_write(const eng_metrics *m, const eng_router *r, eng_buf *out)
         put_histogram(m, r, route, out);
 }
 
-/* ---- The process
- * ------------------------------------------------------------------------------------ */
+/* ---- The process ---------------------------------------------------------------------------- */
 
 static void put(eng_buf *out, const char *name, const char *kind, const char *help, double value)
 {
@@ -257,8 +255,7 @@ static void put_process(eng_buf *out)
             (double)files.rlim_cur);
 }
 
-/* ---- All of it
- * -------------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------ */
 
 static void put_pool(eng_pool *pool, eng_buf *out)
 {

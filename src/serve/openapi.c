@@ -24,8 +24,7 @@ static void int_member(eng_json_writer *w, const char *key, int64_t value)
     eng_json_int(w, value);
 }
 
-/* ---- Shapes
- * ----------------------------------------------------------------------------------------- */
+/* ---- Shapes --------------------------------------------------------------------------------- */
 
 static void write_object(eng_json_writer *w, const eng_field *fields);
 static void write_object_members(eng_json_writer *w, const eng_field *fields);
@@ -208,8 +207,7 @@ static void write_object(eng_json_writer *w, const eng_field *fields)
     eng_json_close(w, '}');
 }
 
-/* ---- Errors
- * ----------------------------------------------------------------------------------------- */
+/* ---- Errors --------------------------------------------------------------------------------- */
 
 static const char *const error_names[] = {
     [ENG_ERRORS_DETAIL] = "Error",
@@ -293,8 +291,7 @@ static bool may_answer(const eng_route *r, int status)
     }
 }
 
-/* ---- Operations
- * ------------------------------------------------------------------------------------- */
+/* ---- Operations ----------------------------------------------------------------------------- */
 
 static bool is_word(char c)
 {
@@ -458,8 +455,7 @@ static void write_operation(eng_json_writer *w, const eng_route *r)
     eng_json_close(w, '}');
 }
 
-/* ---- The document
- * ----------------------------------------------------------------------------------- */
+/* ---- The document --------------------------------------------------------------------------- */
 
 static bool same_path(const eng_router *r, size_t a, size_t b)
 {

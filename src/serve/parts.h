@@ -24,8 +24,7 @@
 
 #include <stdatomic.h>
 
-/* ---- Router -------------------------------------------------------------------------------------
- */
+/* ---- Router ---------------------------------------------------------------------------------- */
 
 enum { ENG_PATH_PARAMS = 8, ENG_PATH_SEGMENTS = 16 };
 
@@ -67,8 +66,7 @@ eng_status eng_router_find(const eng_router *r, eng_method method, eng_str path,
 eng_method eng_method_of(eng_str name);
 const char *eng_method_name(eng_method method);
 
-/* ---- Values against fields
- * ------------------------------------------------------------------------ */
+/* ---- Values against fields ------------------------------------------------------------------ */
 
 unsigned eng_fields_count(const eng_field *fields);
 
@@ -89,8 +87,7 @@ eng_status eng_validate_missing(const eng_field *field, eng_error *err) ENG_MUST
 /* What a field takes, in words: "a string of 1 to 200 characters". */
 void eng_field_expected(const eng_field *field, eng_buf *out);
 
-/* ---- Requests
- * ------------------------------------------------------------------------------------- */
+/* ---- Requests ------------------------------------------------------------------------------- */
 
 struct eng_request {
     eng_serve *serve;
@@ -130,8 +127,7 @@ void eng_reply_headers(const eng_request *req, bool own_cache);
 /* What the handler has left in the reply; the exchange is gone afterwards. */
 void eng_reply_send(eng_reply *out);
 
-/* ---- Errors
- * --------------------------------------------------------------------------------------- */
+/* ---- Errors --------------------------------------------------------------------------------- */
 
 /* Answers with an error, in the form of the request's route; x is gone afterwards. A server's fault
  * (500 and above, but not "busy") is logged in full and told to the client in general words. */
@@ -146,8 +142,7 @@ const char *eng_http_phrase(int status);
 /* The status of an error for routes of this shape. */
 int eng_error_http(eng_error_shape shape, eng_status status);
 
-/* ---- Keys and origins
- * ------------------------------------------------------------------------------ */
+/* ---- Keys and origins ----------------------------------------------------------------------- */
 
 enum { ENG_DIGEST_SIZE = 32 };
 
@@ -180,8 +175,7 @@ eng_status eng_auth_origin(const eng_request *req, eng_error *err) ENG_MUST_CHEC
 /* The Origin header where CORS allows it, ptr NULL else. */
 eng_str eng_auth_cors(const eng_auth *a, const eng_exchange *x);
 
-/* ---- Rates
- * ------------------------------------------------------------------------------------------ */
+/* ---- Rates ---------------------------------------------------------------------------------- */
 
 typedef struct eng_rates eng_rates;
 
@@ -192,8 +186,7 @@ void eng_rates_free(eng_rates *r);
 bool eng_rates_take(eng_rates *r, const char *id, uint32_t a_minute, uint64_t now_ns,
                     unsigned *wait_s);
 
-/* ---- Metrics
- * ----------------------------------------------------------------------------------------- */
+/* ---- Metrics -------------------------------------------------------------------------------- */
 
 typedef struct eng_metrics eng_metrics;
 
@@ -209,16 +202,14 @@ void eng_metrics_write(const eng_metrics *m, const eng_router *r, eng_buf *out);
 /* The same with everything else that the server knows of itself. */
 void eng_serve_metrics(eng_serve *s, eng_buf *out);
 
-/* ---- Access log
- * ---------------------------------------------------------------------------------------- */
+/* ---- Access log ----------------------------------------------------------------------------- */
 
 /* A line for a request that has been answered, into its loop's buffer. */
 void eng_access_log(eng_buf *log, const eng_exchange *x, const char *key, uint64_t now_ns);
 /* Writes what a buffer holds to standard error. */
 void eng_access_flush(eng_buf *log);
 
-/* ---- Documents
- * -------------------------------------------------------------------------------------------- */
+/* ---- Documents ------------------------------------------------------------------------------ */
 
 /* Shapes that have a name in the OpenAPI document, ending in NULL; all others stand where they are
  * used. */
@@ -237,8 +228,7 @@ void eng_openapi_write(const eng_router *r, eng_buf *out);
 eng_status eng_web_reply(eng_request *req, eng_str name, eng_reply *out,
                          eng_error *err) ENG_MUST_CHECK;
 
-/* ---- The server
- * --------------------------------------------------------------------------------------------- */
+/* ---- The server ----------------------------------------------------------------------------- */
 
 typedef enum { ENG_PHASE_STARTING, ENG_PHASE_READY, ENG_PHASE_DRAINING } eng_phase;
 

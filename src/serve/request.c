@@ -8,8 +8,7 @@
 
 #include <assert.h>
 
-/* ---- Reading a request
- * ------------------------------------------------------------------------------ */
+/* ---- Reading a request ---------------------------------------------------------------------- */
 
 static eng_status read_query_field(eng_request *req, eng_str name, eng_str raw, eng_error *err)
 {
@@ -146,8 +145,7 @@ eng_status eng_request_read(eng_request *req, eng_error *err)
     return status < 0 ? status : read_body(req, err);
 }
 
-/* ---- What a handler asks for
- * ------------------------------------------------------------------------- */
+/* ---- What a handler asks for ---------------------------------------------------------------- */
 
 eng *eng_req_engine(const eng_request *req)
 {
@@ -188,7 +186,7 @@ eng_str eng_req_path(const eng_request *req, const char *name)
             return req->params[index];
         index++;
     }
-    assert(!"a parameter of the route's path");
+    assert(false && "a parameter of the route's path");
     return (eng_str){"", 0};
 }
 
@@ -250,8 +248,7 @@ const eng_json *eng_req_json(const eng_request *req, const char *name)
     return value_of(req, name);
 }
 
-/* ---- Replying
- * ------------------------------------------------------------------------------------------ */
+/* ---- Replying ------------------------------------------------------------------------------- */
 
 eng_json_writer *eng_reply_json(eng_reply *out)
 {

@@ -24,8 +24,7 @@ struct eng_router {
     size_t count;
 };
 
-/* ---- Methods
- * -------------------------------------------------------------------------------------- */
+/* ---- Methods -------------------------------------------------------------------------------- */
 
 static const char *const method_names[ENG_METHODS] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -44,8 +43,7 @@ const char *eng_method_name(eng_method method)
     return method_names[method];
 }
 
-/* ---- Building
- * ------------------------------------------------------------------------------------- */
+/* ---- Building ------------------------------------------------------------------------------- */
 
 /* The next segment of a path, cut off its front; false at its end. */
 static bool next_segment(eng_str *path, eng_str *segment)
@@ -198,8 +196,7 @@ const eng_entry *eng_router_entry(const eng_router *r, size_t index)
     return &r->entries[index];
 }
 
-/* ---- Finding
- * -------------------------------------------------------------------------------------- */
+/* ---- Finding -------------------------------------------------------------------------------- */
 
 /* ASCII without an escape: nothing has to be decoded or checked. */
 static bool is_plain(eng_str segment)

@@ -62,8 +62,7 @@ static void write_job(eng_json_writer *w, const eng_job *job)
     eng_json_close(w, '}');
 }
 
-/* ---- List, show, cancel
- * ----------------------------------------------------------------------------- */
+/* ---- List, show, cancel --------------------------------------------------------------------- */
 
 static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
 {
@@ -134,8 +133,7 @@ static eng_status cancel(eng_request *req, eng_reply *out, eng_error *err)
     return status;
 }
 
-/* ---- Events
- * ----------------------------------------------------------------------------------------- */
+/* ---- Events --------------------------------------------------------------------------------- */
 
 /*
  * A stream of a job's states. Three threads know of it: the worker that sets it up, the engine's

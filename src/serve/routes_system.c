@@ -2,8 +2,7 @@
 #include "base/error.h"
 #include "serve/routes.h"
 
-/* ---- Health
- * ----------------------------------------------------------------------------------------- */
+/* ---- Health --------------------------------------------------------------------------------- */
 
 static const eng_field model_reply[] = {
     {"name", ENG_TEXT, .required = true, .doc = "The model's name."},
@@ -82,8 +81,7 @@ static eng_status readyz(eng_request *req, eng_reply *out, eng_error *err)
     }
 }
 
-/* ---- The page, or health
- * ---------------------------------------------------------------------------- */
+/* ---- The page, or health -------------------------------------------------------------------- */
 
 /* The weight of one entry of an Accept header: 1 where none is given; 0 where it is malformed. */
 static double weight_of(eng_str parameters)
@@ -126,8 +124,7 @@ static eng_status root(eng_request *req, eng_reply *out, eng_error *err)
                                 : health(req, out, err);
 }
 
-/* ---- Documents
- * -------------------------------------------------------------------------------------- */
+/* ---- Documents ------------------------------------------------------------------------------ */
 
 static eng_status metrics(eng_request *req, eng_reply *out, eng_error *err)
 {

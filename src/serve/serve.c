@@ -16,8 +16,7 @@ enum {
     DOCUMENT_MAX = 16 << 20,
 };
 
-/* ---- Addresses
- * -------------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------ */
 
 static bool is_unix(eng_str address)
 {
@@ -121,8 +120,7 @@ static eng_status listen_everywhere(eng_serve *s, const eng_serve_options *optio
     return options->socket ? listen_in_data(s, err) : ENG_OK;
 }
 
-/* ---- Parts
- * ------------------------------------------------------------------------------------------ */
+/* ---- Parts ---------------------------------------------------------------------------------- */
 
 static unsigned processors(void)
 {
@@ -235,8 +233,7 @@ static eng_status make_parts(eng_serve *s, const eng_serve_options *options,
     return status;
 }
 
-/* ---- Life
- * ------------------------------------------------------------------------------------------- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 eng_status eng_serve_new_with(eng *engine, const eng_serve_options *options,
                               const eng_route *const *tables, eng_serve **out, eng_error *err)

@@ -21,8 +21,7 @@
 #include "serve/serve.h"
 #include "json/json.h"
 
-/* ---- Shapes -------------------------------------------------------------------------------------
- */
+/* ---- Shapes ---------------------------------------------------------------------------------- */
 
 typedef enum {
     ENG_TEXT,   /* min..max characters (max 0: no limit) */
@@ -52,8 +51,7 @@ struct eng_field {
     const char *example; /* JSON */
 };
 
-/* ---- Routes -------------------------------------------------------------------------------------
- */
+/* ---- Routes ---------------------------------------------------------------------------------- */
 
 typedef enum { ENG_GET, ENG_POST, ENG_PUT, ENG_PATCH, ENG_DELETE, ENG_METHODS } eng_method;
 
@@ -102,8 +100,7 @@ typedef struct eng_route {
 /* All of them, ending in NULL: the tables of the routes_*.c files. */
 extern const eng_route *const eng_route_tables[];
 
-/* ---- What a handler has
- * ---------------------------------------------------------------------------- */
+/* ---- What a handler has --------------------------------------------------------------------- */
 
 eng *eng_req_engine(const eng_request *req);
 eng_serve *eng_req_server(const eng_request *req);

@@ -28,8 +28,7 @@ unsigned eng_fields_count(const eng_field *fields)
     return count;
 }
 
-/* ---- Words
- * ----------------------------------------------------------------------------------------- */
+/* ---- Words ---------------------------------------------------------------------------------- */
 
 /* " of 1 to 200 characters" and its likes; a maximum of 0 is none. */
 static void put_size(const eng_field *f, const char *unit, eng_buf *out)
@@ -121,8 +120,7 @@ static eng_status refuse(const eng_field *f, const place *at, eng_error *err)
     return ENG_EINVALID;
 }
 
-/* ---- Values
- * ---------------------------------------------------------------------------------------- */
+/* ---- Values --------------------------------------------------------------------------------- */
 
 static bool is_choice(const char *choices, eng_str text)
 {
@@ -251,8 +249,7 @@ eng_status eng_validate_missing(const eng_field *field, eng_error *err)
     return refuse(field, &at, err);
 }
 
-/* ---- Text
- * ------------------------------------------------------------------------------------------- */
+/* ---- Text ----------------------------------------------------------------------------------- */
 
 /* What the text says, read as the field's type would be written; *out stays NULL where it is no
  * such thing. */

@@ -3,8 +3,7 @@
 
 #include "base/error.h"
 
-/* ---- Routes that show what they were given
- * -------------------------------------------------------- */
+/* ---- Routes that show what they were given -------------------------------------------------- */
 
 static const eng_field echo_fields[] = {
     {"text", ENG_TEXT, .required = true, .min = 1, .max = 20},
@@ -146,8 +145,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Fields
- * --------------------------------------------------------------------------------------- */
+/* ---- Fields --------------------------------------------------------------------------------- */
 
 static void assert_echo(live *l, const char *path, const char *body, const char *want)
 {
@@ -283,8 +281,7 @@ static void lines_are_left_to_the_handler(void **state)
     assert_str_view(a.body, "6");
 }
 
-/* ---- Errors
- * --------------------------------------------------------------------------------------- */
+/* ---- Errors --------------------------------------------------------------------------------- */
 
 static void errors_have_the_form_of_their_route(void **state)
 {
@@ -368,8 +365,7 @@ static void every_reply_has_the_security_headers(void **state)
     }
 }
 
-/* ---- Who may
- * -------------------------------------------------------------------------------------- */
+/* ---- Who may -------------------------------------------------------------------------------- */
 
 static void another_sites_page_may_not_change_anything(void **state)
 {
@@ -481,8 +477,7 @@ static void pages_of_allowed_origins_may(void **state)
     live_close(&l);
 }
 
-/* ---- Start
- * ---------------------------------------------------------------------------------------- */
+/* ---- Start ---------------------------------------------------------------------------------- */
 
 static eng_status try_listen(live *l, const char *address, const char *key, eng_keys_mode keys,
                              eng_error *err)

@@ -201,8 +201,7 @@ static inline const eng_json *json_of(live *l, answer a)
 #define assert_member(l, a, name, text)                                                            \
     assert_str_view(eng_json_text(eng_json_get(json_of(l, a), ENG_STR(name))), text)
 
-/* ---- Shapes: what a reply declares is what it holds, and nothing besides
- * -------------------------- */
+/* ---- Shapes: what a reply declares is what it holds, and nothing besides -------------------- */
 
 static inline void assert_shape(const char *what, const eng_field *fields, const eng_json *v)
 {
