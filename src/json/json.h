@@ -56,7 +56,8 @@ typedef struct {
     size_t size;  /* most bytes of text; 0 means no limit (4 GiB is refused) */
 } eng_json_limits;
 
-/* The tree lives in the arena and borrows nothing from `text`. limits may be NULL. */
+/* The tree lives in the arena and borrows nothing from `text`; it takes up to nine times the text's
+ * bytes, and three times that while it is read. limits may be NULL. */
 eng_status eng_json_read(eng_str text, const eng_json_limits *limits, eng_arena *arena,
                          const eng_json **out, eng_error *err) ENG_MUST_CHECK;
 
@@ -133,10 +134,12 @@ void eng_json_member(eng_json_writer *w, const char *key, eng_str value);
 
 /* ---- Numbers, for others who read or print them ------------------------------------------------ */
 
-/* A JSON number and nothing else. */
+/* A JSON number that a double can hold, and nothing else. */
 bool eng_number_read(eng_str text, double *out);
-/* The shortest digits that read back as v (finite), at most 32 bytes; returns how many. */
+/* The shortest digits that read back as v (finite), laid out as Python does: 3.0, 1e-05, 1e+16. At
+ * most 32 bytes are written; returns how many are the text. */
 size_t eng_number_print(double v, char out[32]);
+/* The same for a float; it reads back as v by way of a double too. */
 size_t eng_number_print_float(float v, char out[32]);
 
 #endif

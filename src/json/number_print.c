@@ -264,5 +264,9 @@ size_t eng_number_print_float(float v, char out[32])
 
     binary b = {exponent ? fraction | 1u << 23 : fraction, (exponent ? exponent : 1) - 150,
                 fraction == 0 && exponent > 1};
+    /* Most readers make a double of it first. The shortest text of this float, 7.038531e-26, is then
+     * rounded twice and becomes its neighbour; of all floats it is the only one. */
+    if ((bits & 0x7FFFFFFF) == 0x15AE43FD)
+        return put_decimal(negative, (decimal){70385307, -33}, out);
     return put_decimal(negative, shortest_float(b), out);
 }

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/utf8.h"
 
+#include <stdio.h>
+
 /* ---- Strings ---- */
 
 /* The value of four hexadecimal digits, or -1. */
