@@ -5,10 +5,10 @@
  * What is counted: a whole tree made and given back. Ours finds repeated keys, jansson may overwrite
  * them, simdjson does not look; simdjson keeps its parser and gets its text padded.
  */
+#include "json/json.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "json/json.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -60,10 +60,11 @@ static void numbers(eng_json_writer *w, uint64_t *seed)
 /* Titles and passages: mostly ASCII, with accents and now and then an escape. */
 static void strings(eng_json_writer *w, uint64_t *seed)
 {
-    static const char *const words[] = {"lembrancinha", "de", "maternidade", "bebê", "decoração", "festa",
-                                        "personalizado", "caneca", "coração", "kit", "para", "convite",
-                                        "casamento", "\"novo\"", "linha\n", "papel", "não", "açúcar",
-                                        "com", "nome"};
+    static const char *const words[] = {"lembrancinha", "de",       "maternidade",   "bebê",
+                                        "decoração",    "festa",    "personalizado", "caneca",
+                                        "coração",      "kit",      "para",          "convite",
+                                        "casamento",    "\"novo\"", "linha\n",       "papel",
+                                        "não",          "açúcar",   "com",           "nome"};
     char text[1200];
     size_t len = 0, count = 2 + next_random(seed) % (next_random(seed) % 4 ? 8 : 80);
     for (size_t i = 0; i < count; i++) {
@@ -75,8 +76,8 @@ static void strings(eng_json_writer *w, uint64_t *seed)
 
 static void nesting(eng_json_writer *w, uint64_t *seed, int depth)
 {
-    static const char *const keys[] = {"id", "title", "children", "score", "metadata", "visible", "kind",
-                                       "previous", "style", "x"};
+    static const char *const keys[] = {"id",      "title", "children", "score", "metadata",
+                                       "visible", "kind",  "previous", "style", "x"};
     size_t count = 2 + next_random(seed) % 5, first = next_random(seed) % 10;
     bool object = next_random(seed) % 3 > 0;
     eng_json_open(w, object ? '{' : '[');
@@ -84,11 +85,21 @@ static void nesting(eng_json_writer *w, uint64_t *seed, int depth)
         if (object)
             eng_json_name(w, eng_str_of(keys[(first + i) % 10]));
         switch (next_random(seed) % (depth < 12 ? 6 : 4)) {
-        case 0: eng_json_int(w, (int64_t)(next_random(seed) % 1000)); break;
-        case 1: eng_json_bool(w, next_random(seed) % 2); break;
-        case 2: eng_json_null(w); break;
-        case 3: eng_json_string(w, ENG_STR("leaf")); break;
-        default: nesting(w, seed, depth + 1); break;
+        case 0:
+            eng_json_int(w, (int64_t)(next_random(seed) % 1000));
+            break;
+        case 1:
+            eng_json_bool(w, next_random(seed) % 2);
+            break;
+        case 2:
+            eng_json_null(w);
+            break;
+        case 3:
+            eng_json_string(w, ENG_STR("leaf"));
+            break;
+        default:
+            nesting(w, seed, depth + 1);
+            break;
         }
     }
     eng_json_close(w, object ? '}' : ']');
@@ -104,9 +115,15 @@ static void make_document(document_kind kind, size_t size, eng_buf *out)
     eng_json_open(&w, '[');
     while (out->len < size) {
         switch (kind) {
-        case NUMBERS: numbers(&w, &seed); break;
-        case STRINGS: strings(&w, &seed); break;
-        default: nesting(&w, &seed, 0); break;
+        case NUMBERS:
+            numbers(&w, &seed);
+            break;
+        case STRINGS:
+            strings(&w, &seed);
+            break;
+        default:
+            nesting(&w, &seed, 0);
+            break;
         }
     }
     eng_json_close(&w, ']');

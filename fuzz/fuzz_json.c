@@ -71,7 +71,8 @@ static const eng_json *follow(const eng_json *v, eng_str path)
     return v;
 }
 
-static void check_walk(eng_str text, eng_str path, eng_status read, const eng_json *root, eng_arena *arena)
+static void check_walk(eng_str text, eng_str path, eng_status read, const eng_json *root,
+                       eng_arena *arena)
 {
     eng_str raw;
     eng_error err;
@@ -111,7 +112,8 @@ static void check_number(eng_str text)
         return;
     char *copy = eng_strdup(text);
     theirs = strtod(copy, NULL);
-    check(memcmp(&ours, &theirs, sizeof ours) == 0 || (ours == 0 && eng_str_eq(text, ENG_STR("-0"))));
+    check(memcmp(&ours, &theirs, sizeof ours) == 0 ||
+          (ours == 0 && eng_str_eq(text, ENG_STR("-0"))));
     eng_free(copy);
 
     char printed[32];

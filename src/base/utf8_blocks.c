@@ -43,28 +43,64 @@ static __m128i upper_half(__m128i x)
 static __m128i errors(__m128i before, __m128i now)
 {
     static const unsigned char first_upper[16] = {
-        TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-        TWO_CONTS, TWO_CONTS, TWO_CONTS, TWO_CONTS,
-        TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TOO_LONG,
+        TWO_CONTS,
+        TWO_CONTS,
+        TWO_CONTS,
+        TWO_CONTS,
+        TOO_SHORT | OVERLONG_2,
+        TOO_SHORT,
+        TOO_SHORT | OVERLONG_3 | SURROGATE,
         TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,
     };
     static const unsigned char first_lower[16] = {
-        ANY_LOW | OVERLONG_3 | OVERLONG_2 | OVERLONG_4, ANY_LOW | OVERLONG_2, ANY_LOW, ANY_LOW,
-        ANY_LOW | TOO_LARGE, LARGE_LOW, LARGE_LOW, LARGE_LOW,
-        LARGE_LOW, LARGE_LOW, LARGE_LOW, LARGE_LOW,
-        LARGE_LOW, LARGE_LOW | SURROGATE, LARGE_LOW, LARGE_LOW,
+        ANY_LOW | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
+        ANY_LOW | OVERLONG_2,
+        ANY_LOW,
+        ANY_LOW,
+        ANY_LOW | TOO_LARGE,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW,
+        LARGE_LOW | SURROGATE,
+        LARGE_LOW,
+        LARGE_LOW,
     };
     static const unsigned char second_upper[16] = {
-        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-        CONT | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4, CONT | OVERLONG_3 | TOO_LARGE,
-        CONT | SURROGATE | TOO_LARGE, CONT | SURROGATE | TOO_LARGE,
-        TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        CONT | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
+        CONT | OVERLONG_3 | TOO_LARGE,
+        CONT | SURROGATE | TOO_LARGE,
+        CONT | SURROGATE | TOO_LARGE,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
     };
     __m128i first = _mm_alignr_epi8(now, before, 15);
     __m128i lower = _mm_and_si128(first, _mm_set1_epi8(0x0F));
-    __m128i found = _mm_and_si128(look_up(first_upper, upper_half(first)),
-                                  _mm_and_si128(look_up(first_lower, lower),
-                                                look_up(second_upper, upper_half(now))));
+    __m128i found = _mm_and_si128(
+        look_up(first_upper, upper_half(first)),
+        _mm_and_si128(look_up(first_lower, lower), look_up(second_upper, upper_half(now))));
 
     /* Saturating: not zero where the byte is at least E0, two before, or F0, three before. */
     __m128i third = _mm_subs_epu8(_mm_alignr_epi8(now, before, 14), _mm_set1_epi8((char)0xDF));

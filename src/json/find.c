@@ -15,7 +15,7 @@
 
 typedef struct {
     const char *end;
-    const char *text_end; /* behind `end` where the text is not UTF-8 */
+    const char *text_end;                      /* behind `end` where the text is not UTF-8 */
     uint64_t objects[ENG_JSON_DEPTH_MAX / 64]; /* a bit for each open container */
     size_t depth;
     size_t depth_most;
@@ -24,11 +24,11 @@ typedef struct {
     size_t segments;
     size_t along;
     size_t found;
-    bool here;           /* the value that comes next is that of segment `found` - 1 */
-    size_t index;        /* of the element that comes next, in the innermost container along the path */
-    eng_str segment;     /* the one that this container's keys are compared with, as it is written */
+    bool here;       /* the value that comes next is that of segment `found` - 1 */
+    size_t index;    /* of the element that comes next, in the innermost container along the path */
+    eng_str segment; /* the one that this container's keys are compared with, as it is written */
 
-    const char *raw;     /* where the value begins; NULL: not there yet */
+    const char *raw; /* where the value begins; NULL: not there yet */
     size_t raw_depth;
     size_t raw_len;
 

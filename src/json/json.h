@@ -44,7 +44,7 @@ struct eng_json {
         bool boolean;
         int64_t integer;
         double number;
-        const char *text;       /* NUL-terminated too; may hold NULs of its own */
+        const char *text; /* NUL-terminated too; may hold NULs of its own */
         const eng_json *items;
     } as;
 };
@@ -69,7 +69,10 @@ const eng_json *eng_json_at(const eng_json *v, size_t index);
 eng_str eng_json_key(const eng_json *object, size_t i);
 const eng_json *eng_json_value(const eng_json *object, size_t i);
 
-static inline bool eng_json_is(const eng_json *v, eng_json_type type) { return v && v->type == type; }
+static inline bool eng_json_is(const eng_json *v, eng_json_type type)
+{
+    return v && v->type == type;
+}
 static inline size_t eng_json_count(const eng_json *v) { return v ? v->count : 0; }
 /* A string's text, or an empty view. */
 static inline eng_str eng_json_text(const eng_json *v)
@@ -111,19 +114,20 @@ struct eng_json_writer {
     eng_buf *out;
     uint64_t objects; /* a bit for each open level: 1 for an object; at most 64 levels */
     uint8_t depth;
-    bool comma;       /* the next value at this level needs one before it */
-    bool named;       /* a key was written, its value comes next */
+    bool comma; /* the next value at this level needs one before it */
+    bool named; /* a key was written, its value comes next */
 };
 
 eng_json_writer eng_json_write_to(eng_buf *out);
-void eng_json_open(eng_json_writer *w, char kind); /* '{' or '[' */
+void eng_json_open(eng_json_writer *w, char kind);  /* '{' or '[' */
 void eng_json_close(eng_json_writer *w, char kind); /* '}' or ']' */
 void eng_json_name(eng_json_writer *w, eng_str key);
 void eng_json_null(eng_json_writer *w);
 void eng_json_bool(eng_json_writer *w, bool v);
 void eng_json_int(eng_json_writer *w, int64_t v);
 void eng_json_uint(eng_json_writer *w, uint64_t v);
-void eng_json_double(eng_json_writer *w, double v); /* infinities and NaN, which JSON lacks, as null */
+/* Infinities and NaN, which JSON lacks, as null. */
+void eng_json_double(eng_json_writer *w, double v);
 void eng_json_string(eng_json_writer *w, eng_str v);
 void eng_json_raw(eng_json_writer *w, eng_str json); /* a value that is JSON already */
 /* [x,y,z]: each float as the shortest text that reads back as the same float. */

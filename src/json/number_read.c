@@ -218,7 +218,8 @@ static const char *take_digits(const char *p, const char *end, uint64_t *w)
         memcpy(&x, p, sizeof x);
         x = le64toh(x);
         /* A digit's upper half byte is 3, also after adding 6. */
-        uint64_t others = ((x & upper) | ((x + 0x0606060606060606) & upper) >> 4) ^ 0x3333333333333333;
+        uint64_t others = ((x & upper) | ((x + 0x0606060606060606) & upper) >> 4) ^
+                          0x3333333333333333;
         count = others ? (size_t)__builtin_ctzll(others) / 8 : 8;
         if (count == 0)
             break;

@@ -268,21 +268,11 @@ static inline const char *read_string(reader *r, const char *p, eng_json *out)
 
 static const char *read_scalar(reader *r, const char *p, eng_json *out)
 {
-    switch (*p) {
-    case '"': return read_string(r, p + 1, out);
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9': return eng_json_scan_number(p, r->end, out, &r->fault);
-    default: return eng_json_literal(p, r->end, out, &r->fault);
-    }
+    if (*p == '"')
+        return read_string(r, p + 1, out);
+    if (*p == '-' || (*p >= '0' && *p <= '9'))
+        return eng_json_scan_number(p, r->end, out, &r->fault);
+    return eng_json_literal(p, r->end, out, &r->fault);
 }
 
 /* A key and its colon, onto the stack. */
@@ -498,16 +488,11 @@ bool eng_json_number(const eng_json *v, double *out)
 
 const char *eng_json_type_name(const eng_json *v)
 {
-    if (!v)
-        return "nothing";
-    switch ((eng_json_type)v->type) {
-    case ENG_JSON_NULL: return "null";
-    case ENG_JSON_BOOL: return "a boolean";
-    case ENG_JSON_INT: return "an integer";
-    case ENG_JSON_DOUBLE: return "a number";
-    case ENG_JSON_STRING: return "a string";
-    case ENG_JSON_ARRAY: return "an array";
-    case ENG_JSON_OBJECT: return "an object";
-    }
-    return "nothing";
+    static const char *const names[] = {
+        [ENG_JSON_NULL] = "null",        [ENG_JSON_BOOL] = "a boolean",
+        [ENG_JSON_INT] = "an integer",   [ENG_JSON_DOUBLE] = "a number",
+        [ENG_JSON_STRING] = "a string",  [ENG_JSON_ARRAY] = "an array",
+        [ENG_JSON_OBJECT] = "an object",
+    };
+    return v ? names[v->type] : "nothing";
 }

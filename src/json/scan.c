@@ -58,9 +58,12 @@ const char *eng_json_escape_end(const char *p, const char *end, eng_json_fault *
     case 'f':
     case 'n':
     case 'r':
-    case 't': return p + 2;
-    case 'u': return unicode_escape(p, p + 2, end, f);
-    default: return eng_json_stop(f, p, "no such escape");
+    case 't':
+        return p + 2;
+    case 'u':
+        return unicode_escape(p, p + 2, end, f);
+    default:
+        return eng_json_stop(f, p, "no such escape");
     }
 }
 
@@ -86,15 +89,10 @@ const char *eng_json_string_end(const char *p, const char *end, bool *escaped, e
 /* Decodes the escape at *at, which moves behind it; returns the end of what was written. */
 static char *decode(const char **at, const char *end, char *to)
 {
+    static const char letters[] = "bfnrt";
     const char *p = *at;
     *at = p + 2;
-    switch (p[1]) {
-    case 'b': *to = '\b'; break;
-    case 'f': *to = '\f'; break;
-    case 'n': *to = '\n'; break;
-    case 'r': *to = '\r'; break;
-    case 't': *to = '\t'; break;
-    case 'u': {
+    if (p[1] == 'u') {
         uint32_t c = (uint32_t)hex4(p + 2, end);
         *at = p + 6;
         if (is_high((int)c)) {
@@ -103,8 +101,8 @@ static char *decode(const char **at, const char *end, char *to)
         }
         return to + eng_utf8_put(c, to);
     }
-    default: *to = p[1]; break;
-    }
+    const char *letter = strchr(letters, p[1]);
+    *to = letter ? "\b\f\n\r\t"[letter - letters] : p[1];
     return to + 1;
 }
 

@@ -17,8 +17,8 @@ static bool in_object(const eng_json_writer *w)
 /* A value comes next: whether it needs a comma before it. */
 static bool comma_before_value(eng_json_writer *w)
 {
-    assert(in_object(w) == w->named);       /* a value without its key, or a key in no object */
-    assert(w->depth > 0 || !w->comma);      /* a second value at the top */
+    assert(in_object(w) == w->named);  /* a value without its key, or a key in no object */
+    assert(w->depth > 0 || !w->comma); /* a second value at the top */
     bool comma = w->comma && !w->named;
     w->comma = true;
     w->named = false;
@@ -58,22 +58,15 @@ void eng_json_close(eng_json_writer *w, char kind)
 /* What a quote, a backslash or a control character becomes. */
 static void put_escape(eng_buf *out, char c)
 {
-    static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', 0, '0', '0', 0, 0};
-    switch (c) {
-    case '"':
-    case '\\': text[1] = c; break;
-    case '\b': text[1] = 'b'; break;
-    case '\f': text[1] = 'f'; break;
-    case '\n': text[1] = 'n'; break;
-    case '\r': text[1] = 'r'; break;
-    case '\t': text[1] = 't'; break;
-    default:
-        text[1] = 'u';
-        text[4] = hex[c >> 4 & 15];
-        text[5] = hex[c & 15];
+    static const char hex[] = "0123456789abcdef", special[] = "\"\\\b\f\n\r\t";
+    const char *known = c ? strchr(special, c) : NULL;
+    if (known) {
+        char text[2] = {'\\', "\"\\bfnrt"[known - special]};
+        eng_buf_bytes(out, text, sizeof text);
+    } else {
+        char text[6] = {'\\', 'u', '0', '0', hex[c >> 4 & 15], hex[c & 15]};
+        eng_buf_bytes(out, text, sizeof text);
     }
-    eng_buf_bytes(out, text, text[1] == 'u' ? 6 : 2);
 }
 
 /* Valid text: runs that need no escape go out in one piece. */
@@ -216,11 +209,21 @@ static void copy_value(eng_buf *out, const eng_json *v)
 {
     eng_json_writer scalar = eng_json_write_to(out);
     switch ((eng_json_type)v->type) {
-    case ENG_JSON_NULL: eng_json_null(&scalar); break;
-    case ENG_JSON_BOOL: eng_json_bool(&scalar, v->as.boolean); break;
-    case ENG_JSON_INT: eng_json_int(&scalar, v->as.integer); break;
-    case ENG_JSON_DOUBLE: eng_json_double(&scalar, v->as.number); break;
-    case ENG_JSON_STRING: put_string(out, eng_json_text(v)); break;
+    case ENG_JSON_NULL:
+        eng_json_null(&scalar);
+        break;
+    case ENG_JSON_BOOL:
+        eng_json_bool(&scalar, v->as.boolean);
+        break;
+    case ENG_JSON_INT:
+        eng_json_int(&scalar, v->as.integer);
+        break;
+    case ENG_JSON_DOUBLE:
+        eng_json_double(&scalar, v->as.number);
+        break;
+    case ENG_JSON_STRING:
+        put_string(out, eng_json_text(v));
+        break;
     case ENG_JSON_ARRAY:
         eng_buf_byte(out, '[');
         for (size_t i = 0; i < v->count; i++) {

@@ -1,6 +1,6 @@
 /* Each test names a promise of eng_json_find. */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 static eng_str found(const char *text, const char *path)
 {
@@ -13,8 +13,9 @@ static eng_str found(const char *text, const char *path)
 static void finds_what_rfc_6901_shows(void **state)
 {
     (void)state;
-    static const char text[] = "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
-                               "\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8}";
+    static const char text[] =
+        "{\"foo\":[\"bar\",\"baz\"],\"\":0,\"a/b\":1,\"c%d\":2,\"e^f\":3,\"g|h\":4,"
+        "\"i\\\\j\":5,\"k\\\"l\":6,\" \":7,\"m~n\":8}";
     assert_str_view(found(text, "/foo"), "[\"bar\",\"baz\"]");
     assert_str_view(found(text, "/foo/0"), "\"bar\"");
     assert_str_view(found(text, "/foo/1"), "\"baz\"");
@@ -49,8 +50,9 @@ static void finds_by_whatever_way_a_key_is_escaped(void **state)
 static void follows_a_path_past_what_looks_like_it(void **state)
 {
     (void)state;
-    static const char text[] = "{\"x\":{\"a\":[{\"b\":0}]},\"a\":[{\"b\":1},{\"c\":[],\"b\":{\"b\":[5,[6,7]]}},"
-                               "{\"b\":9}],\"b\":3}";
+    static const char text[] =
+        "{\"x\":{\"a\":[{\"b\":0}]},\"a\":[{\"b\":1},{\"c\":[],\"b\":{\"b\":[5,[6,7]]}},"
+        "{\"b\":9}],\"b\":3}";
     assert_str_view(found(text, "/a/1/b/b/1/0"), "6");
     assert_str_view(found(text, "/a/1/b/b/1"), "[6,7]");
     assert_str_view(found(text, "/a/2/b"), "9");
@@ -66,19 +68,23 @@ static void follows_a_path_past_what_looks_like_it(void **state)
 static void says_where_a_path_leads_nowhere(void **state)
 {
     (void)state;
-    static const char *const paths[] = {"/b",   "/a/3",  "/a/-",  "/a/01", "/a/ 1", "/a/+1", "/a/1/0", "/a/x",
-                                        "/a/",  "/A",    "/aa",   "/",     "/a/0/x/y", "/a/18446744073709551616", "/a/00"};
+    static const char *const paths[] = {
+        "/b",   "/a/3", "/a/-", "/a/01", "/a/ 1", "/a/+1",    "/a/1/0",
+        "/a/x", "/a/",  "/A",   "/aa",   "/",     "/a/0/x/y", "/a/18446744073709551616",
+        "/a/00"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         eng_str raw = {NULL, 7};
         eng_error err;
-        eng_status status = eng_json_find(ENG_STR("{\"a\":[1,2,{\"b\":3}]}"), eng_str_of(paths[i]), NULL, &raw, &err);
+        eng_status status = eng_json_find(ENG_STR("{\"a\":[1,2,{\"b\":3}]}"), eng_str_of(paths[i]),
+                                          NULL, &raw, &err);
         if (status != ENG_ENOTFOUND || raw.len != 7)
             fail_msg("'%s': %s", paths[i], eng_status_name(status));
         char want[128];
         snprintf(want, sizeof want, "the JSON text has no '%s'", paths[i]);
         assert_string_equal(err.message, want);
     }
-    assert_int_equal(eng_json_find(ENG_STR("1"), ENG_STR("/a"), NULL, &(eng_str){0}, NULL), ENG_ENOTFOUND);
+    assert_int_equal(eng_json_find(ENG_STR("1"), ENG_STR("/a"), NULL, &(eng_str){0}, NULL),
+                     ENG_ENOTFOUND);
 }
 
 static void a_path_that_is_none_is_refused(void **state)
@@ -95,12 +101,19 @@ static void a_path_that_is_none_is_refused(void **state)
 static void all_of_the_text_is_checked(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"{\"a\":1,}", "{\"a\":1}x", "{\"a\":1,\"b\":[01]}", "{\"b\":tru,\"a\":1}",
-                                        "{\"a\":1,\"b\":\"\\ud800\"}", "{\"a\":1,\"b\":1e999}", "{\"a\":1,\"b\":\"\xFF\"}",
-                                        "{\"a\":1", "{\"a\":\"x"};
+    static const char *const texts[] = {"{\"a\":1,}",
+                                        "{\"a\":1}x",
+                                        "{\"a\":1,\"b\":[01]}",
+                                        "{\"b\":tru,\"a\":1}",
+                                        "{\"a\":1,\"b\":\"\\ud800\"}",
+                                        "{\"a\":1,\"b\":1e999}",
+                                        "{\"a\":1,\"b\":\"\xFF\"}",
+                                        "{\"a\":1",
+                                        "{\"a\":\"x"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        assert_int_equal(eng_json_find(eng_str_of(texts[i]), ENG_STR("/a"), NULL, &(eng_str){0}, NULL),
-                         ENG_EMALFORMED);
+        assert_int_equal(
+            eng_json_find(eng_str_of(texts[i]), ENG_STR("/a"), NULL, &(eng_str){0}, NULL),
+            ENG_EMALFORMED);
 }
 
 static void a_key_of_the_path_that_stands_twice_is_named(void **state)
@@ -121,7 +134,9 @@ static void a_key_of_the_path_that_stands_twice_is_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         eng_error err;
         eng_str raw;
-        assert_int_equal(eng_json_find(eng_str_of(cases[i].text), eng_str_of(cases[i].path), NULL, &raw, &err), ENG_EMALFORMED);
+        assert_int_equal(
+            eng_json_find(eng_str_of(cases[i].text), eng_str_of(cases[i].path), NULL, &raw, &err),
+            ENG_EMALFORMED);
         assert_string_equal(err.field, cases[i].field);
         assert_int_equal(err.column, cases[i].column);
     }
@@ -134,9 +149,11 @@ static void a_key_of_the_path_that_stands_twice_is_named(void **state)
 static void agrees_with_the_tree(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\":[1,[2,{\"b\":\"x\"}],{}],\"c~d\":{\"e/f\":null,\"\":[[[]]]},\"g\":true}";
-    static const char *const paths[] = {"/a", "/a/0", "/a/1", "/a/1/0", "/a/1/1", "/a/1/1/b", "/a/2", "/c~0d",
-                                        "/c~0d/e~1f", "/c~0d/", "/c~0d//0", "/c~0d//0/0", "/g"};
+    static const char text[] =
+        "{\"a\":[1,[2,{\"b\":\"x\"}],{}],\"c~d\":{\"e/f\":null,\"\":[[[]]]},\"g\":true}";
+    static const char *const paths[] = {"/a",       "/a/0",       "/a/1",  "/a/1/0",     "/a/1/1",
+                                        "/a/1/1/b", "/a/2",       "/c~0d", "/c~0d/e~1f", "/c~0d/",
+                                        "/c~0d//0", "/c~0d//0/0", "/g"};
     eng_arena arena;
     eng_arena_init(&arena, 4096, NULL);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {

@@ -1,6 +1,6 @@
 /* Each test names a promise of json.h about reading a tree. */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 #include "base/clock.h"
 
@@ -33,8 +33,8 @@ static const eng_json *read_text(eng_str text)
 static void reads_every_kind_of_value(void **state)
 {
     (void)state;
-    const eng_json *v = read_text(ENG_STR(
-        "{\"null\":null,\"yes\":true,\"no\":false,\"int\":-7,\"double\":0.5,\"text\":\"abc\",\"list\":[1,2]}"));
+    const eng_json *v = read_text(ENG_STR("{\"null\":null,\"yes\":true,\"no\":false,\"int\":-7,"
+                                          "\"double\":0.5,\"text\":\"abc\",\"list\":[1,2]}"));
     assert_int_equal(v->type, ENG_JSON_OBJECT);
     assert_int_equal(eng_json_count(v), 7);
     assert_true(eng_json_is(eng_json_get(v, ENG_STR("null")), ENG_JSON_NULL));
@@ -52,7 +52,8 @@ static void lookups_chain_through_what_is_not_there(void **state)
 {
     (void)state;
     const eng_json *v = read_text(ENG_STR("{\"a\":[{\"b\":1}],\"e\":{},\"f\":[]}"));
-    assert_int_equal(eng_json_get(eng_json_at(eng_json_get(v, ENG_STR("a")), 0), ENG_STR("b"))->as.integer, 1);
+    assert_int_equal(
+        eng_json_get(eng_json_at(eng_json_get(v, ENG_STR("a")), 0), ENG_STR("b"))->as.integer, 1);
     assert_null(eng_json_get(eng_json_at(eng_json_get(v, ENG_STR("x")), 0), ENG_STR("b")));
     assert_null(eng_json_at(eng_json_get(v, ENG_STR("a")), 1));
     assert_null(eng_json_at(eng_json_get(v, ENG_STR("f")), 0));
@@ -72,10 +73,11 @@ static void lookups_chain_through_what_is_not_there(void **state)
 static void integers_stay_integers_where_they_fit(void **state)
 {
     (void)state;
-    const eng_json *v = read_text(ENG_STR(
-        "[9223372036854775807,-9223372036854775808,9223372036854775808,1.0,-0,1e2,0]"));
-    static const eng_json_type types[] = {ENG_JSON_INT,    ENG_JSON_INT,    ENG_JSON_DOUBLE, ENG_JSON_DOUBLE,
-                                          ENG_JSON_DOUBLE, ENG_JSON_DOUBLE, ENG_JSON_INT};
+    const eng_json *v = read_text(
+        ENG_STR("[9223372036854775807,-9223372036854775808,9223372036854775808,1.0,-0,1e2,0]"));
+    static const eng_json_type types[] = {ENG_JSON_INT,    ENG_JSON_INT,    ENG_JSON_DOUBLE,
+                                          ENG_JSON_DOUBLE, ENG_JSON_DOUBLE, ENG_JSON_DOUBLE,
+                                          ENG_JSON_INT};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         assert_int_equal(eng_json_at(v, i)->type, types[i]);
     assert_true(eng_json_at(v, 0)->as.integer == INT64_MAX);
@@ -133,7 +135,8 @@ static void names_values_for_messages(void **state)
 {
     (void)state;
     const eng_json *v = read_text(ENG_STR("[null,true,1,1.5,\"\",[],{}]"));
-    static const char *const names[] = {"null", "a boolean", "an integer", "a number", "a string", "an array", "an object"};
+    static const char *const names[] = {"null",     "a boolean", "an integer", "a number",
+                                        "a string", "an array",  "an object"};
     for (size_t i = 0; i < 7; i++)
         assert_string_equal(eng_json_type_name(eng_json_at(v, i)), names[i]);
     assert_string_equal(eng_json_type_name(NULL), "nothing");
@@ -191,7 +194,8 @@ static void errors_say_line_column_and_byte(void **state)
         assert_null(root);
         assert_int_equal(eng_json_read(text, NULL, &arena, &root, NULL), ENG_EMALFORMED);
         /* A walk says the same. */
-        assert_int_equal(eng_json_find(text, ENG_STR("/x"), NULL, &(eng_str){0}, &err), ENG_EMALFORMED);
+        assert_int_equal(eng_json_find(text, ENG_STR("/x"), NULL, &(eng_str){0}, &err),
+                         ENG_EMALFORMED);
         assert_string_equal(err.message, cases[i].message);
     }
 }
@@ -204,18 +208,24 @@ static void a_key_that_stands_twice_is_named(void **state)
         const char *field;
         const char *message;
     } cases[] = {
-        {"{\"name\":1,\"other\":2,    \"name\":3}", "name", "line 1, column 25: the key 'name' stands twice"},
-        {"{\"name\":1,\n \"n\\u0061me\":2}", "name", "line 2, column 2: the key 'name' stands twice"},
-        {"[{},{\"x\":{\"a\":[1,{\"b\":\",{\"}],\"c\":\"}\",\"a\":2}}]", "a", "line 1, column 38: the key 'a' stands twice"},
+        {"{\"name\":1,\"other\":2,    \"name\":3}", "name",
+         "line 1, column 25: the key 'name' stands twice"},
+        {"{\"name\":1,\n \"n\\u0061me\":2}", "name",
+         "line 2, column 2: the key 'name' stands twice"},
+        {"[{},{\"x\":{\"a\":[1,{\"b\":\",{\"}],\"c\":\"}\",\"a\":2}}]", "a",
+         "line 1, column 38: the key 'a' stands twice"},
         {"{\"\":1,\"\":2}", "", "line 1, column 7: the key '' stands twice"},
-        {"{\"a\\u0000b\":1,\"a\\u0000b\":2}", "a?b", "line 1, column 15: the key 'a?b' stands twice"},
+        {"{\"a\\u0000b\":1,\"a\\u0000b\":2}", "a?b",
+         "line 1, column 15: the key 'a?b' stands twice"},
         {"{\"a\\nb\":1,\"a\\nb\":2}", "a?b", "line 1, column 11: the key 'a?b' stands twice"},
-        {"{\"t\xC3\xADtulo\":1,\"t\\u00edtulo\":2}", "t\xC3\xADtulo", "line 1, column 13: the key 't\xC3\xADtulo' stands twice"},
+        {"{\"t\xC3\xADtulo\":1,\"t\\u00edtulo\":2}", "t\xC3\xADtulo",
+         "line 1, column 13: the key 't\xC3\xADtulo' stands twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const eng_json *root;
         eng_error err;
-        assert_int_equal(eng_json_read(eng_str_of(cases[i].text), NULL, &arena, &root, &err), ENG_EMALFORMED);
+        assert_int_equal(eng_json_read(eng_str_of(cases[i].text), NULL, &arena, &root, &err),
+                         ENG_EMALFORMED);
         assert_string_equal(err.message, cases[i].message);
         assert_string_equal(err.field, cases[i].field);
         assert_int_equal(cases[i].text[err.position], '"');
@@ -258,7 +268,8 @@ static void repeated_keys_are_found_in_objects_of_any_size(void **state)
         const eng_json *root;
         eng_error err;
         assert_int_equal(eng_json_count(read_text(wide_object(keys, false, &text))), keys);
-        assert_int_equal(eng_json_read(wide_object(keys, true, &text), NULL, &arena, &root, &err), ENG_EMALFORMED);
+        assert_int_equal(eng_json_read(wide_object(keys, true, &text), NULL, &arena, &root, &err),
+                         ENG_EMALFORMED);
         char name[32];
         snprintf(name, sizeof name, "k%zu", keys / 2);
         assert_string_equal(err.field, name);
@@ -278,7 +289,8 @@ static void keys_that_differ_in_one_byte_are_different(void **state)
         const eng_json *root;
         eng_error err;
         eng_status status = eng_json_read(eng_str_of(text), NULL, &arena, &root, &err);
-        assert_int_equal(status, len == 1 ? ENG_EMALFORMED : ENG_OK); /* at 1 the second is the third */
+        assert_int_equal(status,
+                         len == 1 ? ENG_EMALFORMED : ENG_OK); /* at 1 the second is the third */
     }
 }
 
@@ -306,15 +318,18 @@ static void many_keys_take_time_in_proportion(void **state)
 
 /* ---- Limits ---- */
 
-static eng_status read_nested(size_t depth, bool closed, const eng_json_limits *limits, eng_error *err)
+static eng_status read_nested(size_t depth, bool closed, const eng_json_limits *limits,
+                              eng_error *err)
 {
     char *text = eng_alloc(2 * depth);
     memset(text, '[', depth);
     memset(text + depth, ']', depth);
     const eng_json *root;
-    eng_status status = eng_json_read((eng_str){text, closed ? 2 * depth : depth}, limits, &arena, &root, err);
+    eng_status status = eng_json_read((eng_str){text, closed ? 2 * depth : depth}, limits, &arena,
+                                      &root, err);
     eng_str raw;
-    eng_status walked = eng_json_find((eng_str){text, closed ? 2 * depth : depth}, ENG_STR("/0/0"), limits, &raw, NULL);
+    eng_status walked = eng_json_find((eng_str){text, closed ? 2 * depth : depth}, ENG_STR("/0/0"),
+                                      limits, &raw, NULL);
     if (status == ENG_OK && depth > 2) {
         assert_int_equal(walked, ENG_OK);
         assert_int_equal(raw.len, 2 * (depth - 2));
@@ -352,7 +367,8 @@ static void size_has_a_limit(void **state)
     assert_ok(eng_json_read(ENG_STR("[10]"), &limits, &arena, &root, &err), err);
     assert_int_equal(eng_json_read(ENG_STR("[100]"), &limits, &arena, &root, &err), ENG_ETOOBIG);
     assert_string_equal(err.message, "the JSON text is larger than 4 bytes");
-    assert_int_equal(eng_json_find(ENG_STR("[100]"), ENG_STR(""), &limits, &(eng_str){0}, &err), ENG_ETOOBIG);
+    assert_int_equal(eng_json_find(ENG_STR("[100]"), ENG_STR(""), &limits, &(eng_str){0}, &err),
+                     ENG_ETOOBIG);
 }
 
 static void no_memory_is_an_ordinary_error(void **state)
@@ -387,9 +403,11 @@ static void no_memory_is_an_ordinary_error(void **state)
 static void a_small_text_takes_nothing_but_the_arena(void **state)
 {
     (void)state;
-    read_text(ENG_STR("[0]")); /* the arena's first chunk, and what the first use of a hash sets up */
+    read_text(
+        ENG_STR("[0]")); /* the arena's first chunk, and what the first use of a hash sets up */
     uint64_t before = eng_alloc_count().allocations;
-    read_text(ENG_STR("{\"question\":\"Where?\",\"title_rag\":\"Guide\",\"top_k\":5,\"filter\":{\"a\":[1,2,3]}}"));
+    read_text(ENG_STR("{\"question\":\"Where?\",\"title_rag\":\"Guide\",\"top_k\":5,\"filter\":{"
+                      "\"a\":[1,2,3]}}"));
     assert_int_equal(eng_alloc_count().allocations, before);
 }
 

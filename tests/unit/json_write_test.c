@@ -1,6 +1,6 @@
 /* Each test names a promise of json.h about writing. */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 #include <math.h>
 
@@ -42,8 +42,9 @@ static void commas_and_colons_are_the_writers_business(void **state)
     eng_json_name(&w, ENG_STR("last"));
     eng_json_double(&w, 0.5);
     eng_json_close(&w, '}');
-    assert_str_view(eng_buf_view(&out), "{\"rows\":3,\"title\":\"Guia\",\"list\":[null,true,false,{},[],"
-                                        "{\"raw\":1}],\"last\":0.5}");
+    assert_str_view(eng_buf_view(&out),
+                    "{\"rows\":3,\"title\":\"Guia\",\"list\":[null,true,false,{},[],"
+                    "{\"raw\":1}],\"last\":0.5}");
 }
 
 static void sixty_four_levels_of_either_kind_nest(void **state)
@@ -92,7 +93,8 @@ static void strings_are_escaped_where_they_must_be(void **state)
     check_string(ENG_STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
     check_string(ENG_STR("\0\x01\x1F\x7F"), "\"\\u0000\\u0001\\u001f\x7F\"");
     check_string(ENG_STR("p\xC3\xA3o \xF0\x9F\x98\x80"), "\"p\xC3\xA3o \xF0\x9F\x98\x80\"");
-    check_string(ENG_STR("0123456789abcdef\n0123456789abcdef\""), "\"0123456789abcdef\\n0123456789abcdef\\\"\"");
+    check_string(ENG_STR("0123456789abcdef\n0123456789abcdef\""),
+                 "\"0123456789abcdef\\n0123456789abcdef\\\"\"");
 }
 
 static void bytes_that_are_no_utf8_become_replacement_characters(void **state)
@@ -144,7 +146,8 @@ static void integers_of_any_size_are_exact(void **state)
     eng_json_int(&w, INT64_MIN);
     eng_json_uint(&w, UINT64_MAX);
     eng_json_close(&w, ']');
-    assert_str_view(eng_buf_view(&out), "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]");
+    assert_str_view(eng_buf_view(&out),
+                    "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]");
 }
 
 static void what_json_cannot_say_is_null(void **state)
@@ -194,8 +197,8 @@ static void floats_read_back_as_the_same_floats(void **state)
 static void a_tree_is_written_as_it_was_read(void **state)
 {
     (void)state;
-    static const char text[] =
-        "{\"z\":[1,-2.5,\"a\\nb\",null,true,false,{}],\"a\":{\"n\":1e+30,\"m\":[[]]},\"\xC3\xA9\":\"\\u0000\"}";
+    static const char text[] = "{\"z\":[1,-2.5,\"a\\nb\",null,true,false,{}],\"a\":{\"n\":1e+30,"
+                               "\"m\":[[]]},\"\xC3\xA9\":\"\\u0000\"}";
     eng_arena arena;
     eng_arena_init(&arena, 4096, NULL);
     const eng_json *v;
@@ -267,7 +270,8 @@ static void no_memory_sticks_in_the_buffer(void **state)
         eng_buf_init(&small, 1 << 20);
         eng_json_writer w = eng_json_write_to(&small);
         eng_json_open(&w, '{');
-        eng_json_member(&w, "key", ENG_STR("a string that is long enough to make the buffer grow\n\xFF"));
+        eng_json_member(&w, "key",
+                        ENG_STR("a string that is long enough to make the buffer grow\n\xFF"));
         eng_json_name(&w, ENG_STR("floats"));
         eng_json_floats(&w, floats, 2000);
         eng_json_close(&w, '}');
