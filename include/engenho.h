@@ -235,7 +235,7 @@ ENG_EXPORT void eng_job_page_free(eng_job_page *page);
 /*
  * Calls fn with the job as it is now, then whenever it changes (at most ten times a second), at last
  * with its final state; from another thread, which fn must not hold up. After eng_job_unwatch has
- * returned fn is not called again; fn itself must not unwatch.
+ * returned fn is not called again; fn itself must not unwatch. Watches end before their engine does.
  */
 typedef struct eng_job_watch eng_job_watch;
 typedef void eng_job_watch_fn(void *ctx, const eng_job *job);
