@@ -1,0 +1,362 @@
+/*
+ * Examining a data directory: by hand, where no engine has it open (eng_examine), and as a job of the
+ * engine that has (eng_doctor_run). Each check adds at least one finding, so that a list shows what
+ * was looked at; a finding whose status is ENG_OK says that all is well there.
+ */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/engine_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FREE_LEAST ((uint64_t)100 << 20)
+
+typedef struct {
+    eng_findings found; /* first: what the caller holds */
+    eng_arena arena;
+    size_t cap;
+    eng_status failed; /* sticky: a finding that memory had no room for */
+
+    const char *data;
+    bool repair;
+    bool live; /* an engine, ours, has it open */
+} exam;
+
+/* ---- Findings ---- */
+
+static eng_finding *room(exam *x)
+{
+    if (x->found.count == x->cap) {
+        size_t cap = x->cap ? 2 * x->cap : 16;
+        eng_finding *items = eng_arena_array(&x->arena, cap, sizeof *items);
+        if (!items)
+            return NULL;
+        if (x->found.count)
+            memcpy(items, x->found.items, x->found.count * sizeof *items);
+        x->found.items = items;
+        x->cap = cap;
+    }
+    return &x->found.items[x->found.count];
+}
+
+static void find(exam *x, const char *check, eng_status status, bool repaired, const char *format,
+                 ...) ENG_PRINTF(5, 6);
+static void find(exam *x, const char *check, eng_status status, bool repaired, const char *format,
+                 ...)
+{
+    char raw[sizeof(eng_error){0}.message];
+    eng_error text = {0};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(raw, sizeof raw, format, args);
+    va_end(args);
+    eng_fail(&text, status, "%s", raw); /* makes it fit for JSON and terminals, like any message */
+    eng_finding *f = room(x);
+    const char *message = eng_arena_copy(&x->arena, eng_str_of(text.message)).ptr;
+    if (!f || !message) {
+        x->failed = ENG_ENOMEM;
+        return;
+    }
+    *f = (eng_finding){check, status, message, repaired};
+    x->found.count++;
+    x->found.sound = x->found.sound && (status == ENG_OK || repaired);
+}
+
+static exam *new_exam(void)
+{
+    exam *x = eng_zalloc(sizeof *x);
+    if (!x)
+        return NULL;
+    eng_arena_init(&x->arena, 4096, NULL);
+    x->found.sound = true;
+    return x;
+}
+
+void eng_findings_free(eng_findings *findings)
+{
+    if (!findings)
+        return;
+    exam *x = (exam *)findings;
+    eng_arena_clear(&x->arena);
+    eng_free(x);
+}
+
+/* A path below the data directory, in the arena; NULL has been noted. */
+static const char *below(exam *x, const char *name)
+{
+    const char *path = eng_arena_format(&x->arena, "%s/%s", x->data, name).ptr;
+    if (!path)
+        x->failed = ENG_ENOMEM;
+    return path;
+}
+
+static const char *beside(exam *x, const char *suffix)
+{
+    const char *path = eng_arena_format(&x->arena, "%s%s", x->data, suffix).ptr;
+    if (!path)
+        x->failed = ENG_ENOMEM;
+    return path;
+}
+
+/* ---- Checks ---- */
+
+/* True where others than the owner may do nothing with it, now. */
+static void check_mode(exam *x, const char *check, const char *path, mode_t wanted)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        eng_error err = {0};
+        eng_status status = eng_fail_errno(&err, errno, "cannot look at '%s'", path);
+        find(x, check, status, false, "%s", err.message);
+        return;
+    }
+    if ((st.st_mode & 077) == 0) {
+        find(x, check, ENG_OK, false, "'%s' is closed to others", path);
+        return;
+    }
+    bool repaired = x->repair && chmod(path, wanted) == 0;
+    find(x, check, ENG_EINVALID, repaired, "'%s' is open to others (mode %04o)", path,
+         (unsigned)(st.st_mode & 07777));
+}
+
+static void check_folder(exam *x) { check_mode(x, "folder", x->data, 0700); }
+
+static void found_in_database(void *ctx, const char *message)
+{
+    find(ctx, "database", ENG_ECORRUPT, false, "%s", message);
+}
+
+static void check_database(exam *x)
+{
+    const char *path = below(x, ENG_DATA_DB);
+    if (!path)
+        return;
+    if (!eng_data_exists(path)) {
+        find(x, "database", ENG_ENOTFOUND, false, "'%s' is missing: restore a backup", path);
+        return;
+    }
+    size_t before = x->found.count;
+    eng_error err = {0};
+    eng_status status = eng_store_check(path, found_in_database, x, &err);
+    if (status < 0)
+        find(x, "database", status, false, "%s", err.message);
+    else if (x->found.count == before)
+        find(x, "database", ENG_OK, false, "'%s' is whole", path);
+}
+
+static void check_secret(exam *x)
+{
+    const char *path = below(x, ENG_DATA_SECRET);
+    if (!path)
+        return;
+    unsigned char secret[ENG_SECRET_SIZE];
+    eng_error err = {0};
+    eng_status status = eng_secret_read(x->data, secret, &err);
+    if (status == ENG_ENOTFOUND)
+        find(x, "keys", status, false, "'%s' is missing: no key that is stored can be checked",
+             path);
+    else if (status < 0)
+        find(x, "keys", status, false, "%s", err.message);
+    else
+        check_mode(x, "keys", path, 0600);
+}
+
+static void check_space(exam *x)
+{
+    uint64_t bytes = eng_data_free_bytes(x->data);
+    bool enough = bytes >= FREE_LEAST;
+    find(x, "space", enough ? ENG_OK : ENG_ENOSPACE, false, "%llu MiB are free",
+         (unsigned long long)(bytes >> 20));
+}
+
+static size_t count_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    size_t count = 0;
+    if (!dir)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count++;
+    closedir(dir);
+    return count > 2 ? count - 2 : 0; /* without . and .. */
+}
+
+/* Not wrong, only left over: the next opening empties it. What a live engine has there is in use. */
+static void check_tmp(exam *x)
+{
+    const char *path = below(x, ENG_DATA_TMP);
+    if (!path)
+        return;
+    if (x->live) {
+        find(x, "tmp", ENG_OK, false, "in use");
+        return;
+    }
+    size_t count = count_entries(path);
+    bool removed = count && x->repair && eng_dir_remove(path, NULL) == ENG_OK;
+    if (count)
+        find(x, "tmp", ENG_OK, removed, "%zu left over in '%s'", count, path);
+    else
+        find(x, "tmp", ENG_OK, false, "nothing is left over");
+}
+
+/* What a restore that was cut off left beside the data; none runs now, because we hold the lock. The
+ * data is in its place, so it is whole, and the stage is of no use. What was there before is removed
+ * only where the data is otherwise sound. */
+static void check_restore(exam *x)
+{
+    const char *const left[] = {beside(x, ENG_DATA_PARTIAL), beside(x, ENG_DATA_BEFORE)};
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (!left[i] || !eng_data_exists(left[i]))
+            continue;
+        bool may = x->repair && (i == 0 || x->found.sound);
+        bool removed = may && eng_dir_remove(left[i], NULL) == ENG_OK;
+        find(x, "restore", ENG_ECONFLICT, removed, "a restore was cut off and left '%s'", left[i]);
+        count++;
+    }
+    if (count == 0)
+        find(x, "restore", ENG_OK, false, "no restore was cut off");
+}
+
+static void (*const checks[])(exam *x) = {
+    check_folder, check_database, check_secret, check_space, check_tmp, check_restore,
+};
+
+enum { CHECKS = sizeof checks / sizeof *checks };
+
+/* ---- By hand ---- */
+
+/* The old data is whole, the new never got into its place. */
+static eng_status mend_cut_off(exam *x, const char *before, bool *go_on, eng_error *err)
+{
+    eng_status status = ENG_OK;
+    if (x->repair)
+        status = eng_rename_new(before, x->data, err);
+    if (status == ENG_OK)
+        find(x, "restore", ENG_ECONFLICT, x->repair,
+             "'%s' is missing but '%s' is there: a restore was cut off", x->data, before);
+    *go_on = x->repair;
+    return status;
+}
+
+/* A folder in which nothing of ours stands gets no lock from us. */
+static bool is_data(exam *x)
+{
+    const char *const names[] = {ENG_DATA_DB, ENG_DATA_SECRET, ENG_DATA_LOCK};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *path = below(x, names[i]);
+        if (path && eng_data_exists(path))
+            return true;
+    }
+    return false;
+}
+
+static eng_status examine_locked(exam *x, eng_error *err)
+{
+    int lock = -1;
+    if (!is_data(x))
+        return x->failed ? eng_fail_nomem(err)
+                         : eng_fail(err, ENG_ENOTFOUND, "'%s' is no data directory", x->data);
+    const char *path = below(x, ENG_DATA_LOCK);
+    eng_status status = path ? eng_lock_take(path, &lock, err) : eng_fail_nomem(err);
+    if (status < 0)
+        return status;
+    find(x, "lock", ENG_OK, false, "no other process has it open");
+    for (size_t i = 0; i < CHECKS; i++)
+        checks[i](x);
+    eng_lock_drop(lock);
+    return x->failed ? eng_fail_nomem(err) : ENG_OK;
+}
+
+static eng_status examine(exam *x, eng_error *err)
+{
+    bool go_on = true;
+    const char *before = beside(x, ENG_DATA_BEFORE);
+    if (!before)
+        return eng_fail_nomem(err);
+    eng_status status = ENG_OK;
+    if (eng_data_cut_off(x->data, before))
+        status = mend_cut_off(x, before, &go_on, err);
+    if (status == ENG_OK && go_on)
+        status = examine_locked(x, err);
+    return status;
+}
+
+eng_status eng_examine(const char *data, bool repair, eng_findings **out, eng_error *err)
+{
+    char *path = NULL;
+    exam *x = new_exam();
+    eng_status status = x ? eng_data_find(data, &path, err) : eng_fail_nomem(err);
+    if (status == ENG_OK) {
+        x->data = path;
+        x->repair = repair;
+        status = examine(x, err);
+    }
+    eng_free(path);
+    if (status < 0)
+        eng_findings_free(x ? &x->found : NULL);
+    else
+        *out = &x->found;
+    return status;
+}
+
+/* ---- As a job ---- */
+
+static void write_findings(eng_json_writer *w, const eng_findings *f)
+{
+    eng_json_open(w, '{');
+    eng_json_name(w, ENG_STR("sound"));
+    eng_json_bool(w, f->sound);
+    eng_json_name(w, ENG_STR("findings"));
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < f->count; i++) {
+        eng_json_open(w, '{');
+        eng_json_member(w, "check", eng_str_of(f->items[i].check));
+        eng_json_member(w, "status", eng_str_of(eng_status_text(f->items[i].status)));
+        eng_json_member(w, "message", eng_str_of(f->items[i].message));
+        eng_json_name(w, ENG_STR("repaired"));
+        eng_json_bool(w, f->items[i].repaired);
+        eng_json_close(w, '}');
+    }
+    eng_json_close(w, ']');
+    eng_json_close(w, '}');
+}
+
+eng_status eng_doctor_run(eng_job_run *run, eng_error *err)
+{
+    exam *x = new_exam();
+    if (!x)
+        return eng_fail_nomem(err);
+    const eng_json *repair = eng_json_get(run->params, ENG_STR("repair"));
+    x->data = run->e->data;
+    x->repair = eng_json_is(repair, ENG_JSON_BOOL) && repair->as.boolean;
+    x->live = true;
+    eng_status status = ENG_OK;
+    find(x, "lock", ENG_OK, false, "held by this process");
+    for (size_t i = 0; i < CHECKS && status == ENG_OK; i++) {
+        if (!eng_job_report(run, i, CHECKS))
+            status = eng_fail(err, ENG_ECANCELLED, "cancelled");
+        else
+            checks[i](x);
+    }
+    if (status == ENG_OK && x->failed)
+        status = eng_fail_nomem(err);
+    if (status == ENG_OK) {
+        eng_job_report(run, CHECKS, CHECKS);
+        eng_json_writer w = eng_json_write_to(&run->result);
+        write_findings(&w, &x->found);
+    }
+    eng_findings_free(&x->found);
+    return status;
+}
+
+eng_status eng_doctor(eng *e, bool repair, int64_t *job, eng_error *err)
+{
+    eng_str params = repair ? ENG_STR("{\"repair\":true}") : ENG_STR("{\"repair\":false}");
+    return eng_job_submit(e, "doctor", params, job, err);
+}
