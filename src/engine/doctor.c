@@ -8,11 +8,13 @@
 #include "base/file.h"
 #include "engine/engine_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { CHECKS = 6 };
 
 #define FREE_LEAST ((uint64_t)100 << 20)
 
@@ -24,7 +26,8 @@ typedef struct {
 
     const char *data;
     bool repair;
-    bool live; /* an engine, ours, has it open */
+    eng_job_run *run; /* the job that this is, of the engine that has it open; NULL: by hand */
+    uint64_t done;    /* checks */
 } exam;
 
 /* ---- Findings ---- */
@@ -58,7 +61,7 @@ static void find(exam *x, const char *check, eng_status status, bool repaired, c
     eng_fail(&text, status, "%s", raw); /* makes it fit for JSON and terminals, like any message */
     eng_finding *f = room(x);
     const char *message = eng_arena_copy(&x->arena, eng_str_of(text.message)).ptr;
-    if (!f || !message) {
+    if (!f || !message || status == ENG_ENOMEM) { /* which says nothing of the data */
         x->failed = ENG_ENOMEM;
         return;
     }
@@ -105,7 +108,7 @@ static const char *beside(exam *x, const char *suffix)
 
 /* ---- Checks ---- */
 
-/* True where others than the owner may do nothing with it, now. */
+/* Whether it is closed to all but its owner. */
 static void check_mode(exam *x, const char *check, const char *path, mode_t wanted)
 {
     struct stat st;
@@ -131,6 +134,13 @@ static void found_in_database(void *ctx, const char *message)
     find(ctx, "database", ENG_ECORRUPT, false, "%s", message);
 }
 
+/* A large database is read for minutes, which a server that ends must not wait for. */
+static bool go_on(void *ctx)
+{
+    exam *x = ctx;
+    return !x->run || eng_job_report(x->run, x->done, CHECKS);
+}
+
 static void check_database(exam *x)
 {
     const char *path = below(x, ENG_DATA_DB);
@@ -142,7 +152,7 @@ static void check_database(exam *x)
     }
     size_t before = x->found.count;
     eng_error err = {0};
-    eng_status status = eng_store_check(path, found_in_database, x, &err);
+    eng_status status = eng_store_check(path, found_in_database, go_on, x, &err);
     if (status < 0)
         find(x, "database", status, false, "%s", err.message);
     else if (x->found.count == before)
@@ -157,6 +167,7 @@ static void check_secret(exam *x)
     unsigned char secret[ENG_SECRET_SIZE];
     eng_error err = {0};
     eng_status status = eng_secret_read(x->data, secret, &err);
+    sodium_memzero(secret, sizeof secret);
     if (status == ENG_ENOTFOUND)
         find(x, "keys", status, false, "'%s' is missing: no key that is stored can be checked",
              path);
@@ -169,9 +180,12 @@ static void check_secret(exam *x)
 static void check_space(exam *x)
 {
     uint64_t bytes = eng_data_free_bytes(x->data);
-    bool enough = bytes >= FREE_LEAST;
-    find(x, "space", enough ? ENG_OK : ENG_ENOSPACE, false, "%llu MiB are free",
-         (unsigned long long)(bytes >> 20));
+    unsigned long long free_mib = bytes >> 20, least_mib = FREE_LEAST >> 20;
+    if (bytes >= FREE_LEAST)
+        find(x, "space", ENG_OK, false, "%llu MiB are free", free_mib);
+    else
+        find(x, "space", ENG_ENOSPACE, false, "%llu MiB are free: fewer than %llu", free_mib,
+             least_mib);
 }
 
 static size_t count_entries(const char *path)
@@ -180,10 +194,10 @@ static size_t count_entries(const char *path)
     size_t count = 0;
     if (!dir)
         return 0;
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+    while (eng_data_next(dir))
         count++;
     closedir(dir);
-    return count > 2 ? count - 2 : 0; /* without . and .. */
+    return count;
 }
 
 /* Not wrong, only left over: the next opening empties it. What a live engine has there is in use. */
@@ -192,7 +206,7 @@ static void check_tmp(exam *x)
     const char *path = below(x, ENG_DATA_TMP);
     if (!path)
         return;
-    if (x->live) {
+    if (x->run) {
         find(x, "tmp", ENG_OK, false, "in use");
         return;
     }
@@ -223,16 +237,14 @@ static void check_restore(exam *x)
         find(x, "restore", ENG_OK, false, "no restore was cut off");
 }
 
-static void (*const checks[])(exam *x) = {
+static void (*const checks[CHECKS])(exam *x) = {
     check_folder, check_database, check_secret, check_space, check_tmp, check_restore,
 };
-
-enum { CHECKS = sizeof checks / sizeof *checks };
 
 /* ---- By hand ---- */
 
 /* The old data is whole, the new never got into its place. */
-static eng_status mend_cut_off(exam *x, const char *before, bool *go_on, eng_error *err)
+static eng_status mend_cut_off(exam *x, const char *before, bool *mended, eng_error *err)
 {
     eng_status status = ENG_OK;
     if (x->repair)
@@ -240,7 +252,7 @@ static eng_status mend_cut_off(exam *x, const char *before, bool *go_on, eng_err
     if (status == ENG_OK)
         find(x, "restore", ENG_ECONFLICT, x->repair,
              "'%s' is missing but '%s' is there: a restore was cut off", x->data, before);
-    *go_on = x->repair;
+    *mended = x->repair;
     return status;
 }
 
@@ -275,14 +287,14 @@ static eng_status examine_locked(exam *x, eng_error *err)
 
 static eng_status examine(exam *x, eng_error *err)
 {
-    bool go_on = true;
+    bool here = true;
     const char *before = beside(x, ENG_DATA_BEFORE);
     if (!before)
         return eng_fail_nomem(err);
     eng_status status = ENG_OK;
     if (eng_data_cut_off(x->data, before))
-        status = mend_cut_off(x, before, &go_on, err);
-    if (status == ENG_OK && go_on)
+        status = mend_cut_off(x, before, &here, err);
+    if (status == ENG_OK && here)
         status = examine_locked(x, err);
     return status;
 }
@@ -335,19 +347,16 @@ eng_status eng_doctor_run(eng_job_run *run, eng_error *err)
     const eng_json *repair = eng_json_get(run->params, ENG_STR("repair"));
     x->data = run->e->data;
     x->repair = eng_json_is(repair, ENG_JSON_BOOL) && repair->as.boolean;
-    x->live = true;
-    eng_status status = ENG_OK;
+    x->run = run;
     find(x, "lock", ENG_OK, false, "held by this process");
-    for (size_t i = 0; i < CHECKS && status == ENG_OK; i++) {
-        if (!eng_job_report(run, i, CHECKS))
-            status = eng_fail(err, ENG_ECANCELLED, "cancelled");
-        else
-            checks[i](x);
-    }
-    if (status == ENG_OK && x->failed)
+    for (; x->done < CHECKS && go_on(x); x->done++)
+        checks[x->done](x);
+    eng_status status = ENG_OK;
+    if (!go_on(x))
+        status = eng_fail(err, ENG_ECANCELLED, "cancelled");
+    else if (x->failed)
         status = eng_fail_nomem(err);
     if (status == ENG_OK) {
-        eng_job_report(run, CHECKS, CHECKS);
         eng_json_writer w = eng_json_write_to(&run->result);
         write_findings(&w, &x->found);
     }

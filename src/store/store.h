@@ -94,16 +94,17 @@ typedef struct {
 
 eng_status eng_store_job_add(eng_store *s, eng_str kind, eng_str params, int64_t *id, eng_error *err)
     ENG_MUST_CHECK;
-/* The oldest that is queued, or running with a lease that has ended, becomes `owner`'s; attempt
- * grows. ENG_ENOTFOUND where there is none. */
+/* The oldest that is queued, or running with a lease that has ended, becomes `owner`'s for lease_ms
+ * from now; attempt grows. ENG_ENOTFOUND where there is none. */
 eng_status eng_store_job_claim(eng_store *s, eng_str owner, int64_t lease_ms, eng_arena *arena,
                                eng_store_job *out, eng_error *err) ENG_MUST_CHECK;
-/* Still at it: extends the lease, says how far. *cancel tells whether to stop. ENG_ECONFLICT where
- * the job is no longer the owner's. */
+/* Still at it: the lease ends lease_ms from now; says how far. *cancel tells whether to stop.
+ * ENG_ECONFLICT where the job is no longer the owner's. */
 eng_status eng_store_job_progress(eng_store *s, int64_t id, eng_str owner, uint64_t done,
                                   uint64_t total, int64_t lease_ms, bool *cancel, eng_error *err)
     ENG_MUST_CHECK;
-/* Ends it: result and error as in eng_store_job. Back to ENG_JOB_QUEUED gives it back unfinished. */
+/* Ends it: result and error as in eng_store_job. Back to ENG_JOB_QUEUED gives it back unfinished, and
+ * the attempt does not count. ENG_ECONFLICT as above. */
 eng_status eng_store_job_end(eng_store *s, int64_t id, eng_str owner, eng_job_state state,
                              eng_str result, eng_str error, eng_error *err) ENG_MUST_CHECK;
 /* Every running job's lease ends now: for who holds the data directory's lock and knows that no
@@ -133,8 +134,9 @@ eng_status eng_store_backup(eng_store *s, const char *to,
                             eng_error *err) ENG_MUST_CHECK;
 
 /* Reads every page of a file that may be damaged; found is called for each thing that is wrong, at
- * most 100 times. Changes nothing. */
-eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char *message), void *ctx,
-                           eng_error *err) ENG_MUST_CHECK;
+ * most 100 times; go_on (may be NULL) is asked now and then, and false ends it with ENG_ECANCELLED.
+ * Changes nothing. */
+eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char *message),
+                           bool (*go_on)(void *ctx), void *ctx, eng_error *err) ENG_MUST_CHECK;
 
 #endif
