@@ -111,6 +111,18 @@ bool eng_data_exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
+const char *eng_data_next(DIR *dir)
+{
+    for (;;) {
+        const struct dirent *entry = readdir(dir);
+        if (!entry)
+            return NULL;
+        eng_str name = eng_str_of(entry->d_name);
+        if (!eng_str_eq(name, ENG_STR(".")) && !eng_str_eq(name, ENG_STR("..")))
+            return entry->d_name;
+    }
+}
+
 bool eng_data_cut_off(const char *data, const char *before)
 {
     return !eng_data_exists(data) && eng_data_exists(before);

@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "json/json.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -56,6 +57,8 @@ eng_status eng_data_find(const char *given, char **out, eng_error *err) ENG_MUST
 /* path + suffix, to be freed; NULL when memory ran out. */
 char *eng_data_beside(const char *path, const char *suffix);
 bool eng_data_exists(const char *path);
+/* The next name in a folder but for "." and ".."; NULL at its end. */
+const char *eng_data_next(DIR *dir);
 /* It is missing and what it was is beside it: a restore was cut off between two renames. */
 bool eng_data_cut_off(const char *data, const char *before);
 eng_status eng_data_cut_off_error(const char *data, const char *before, eng_error *err);

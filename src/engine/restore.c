@@ -14,7 +14,6 @@
 #include "base/file.h"
 #include "engine/engine_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -39,23 +38,19 @@ typedef enum { HOLDS_NOTHING, HOLDS_DATA, HOLDS_OTHER } contents;
 /* Other than data of ours: whoever names a wrong folder by mistake must not lose it. */
 static eng_status look_inside(const char *path, contents *what, eng_error *err)
 {
-    static const eng_str passing[] = {
-        {".", 1}, {"..", 2}, {ENG_DATA_LOCK, 4}, {ENG_DATA_TMP, 3}, {"engenho.sock", 12}};
+    static const eng_str passing[] = {{ENG_DATA_LOCK, 4}, {ENG_DATA_TMP, 3}, {"engenho.sock", 12}};
     DIR *dir = opendir(path);
     if (!dir)
         return eng_fail_errno(err, errno, "cannot open '%s'", path);
     *what = HOLDS_NOTHING;
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        eng_str name = eng_str_of(entry->d_name);
-        bool counts = true;
+    for (const char *entry; *what != HOLDS_DATA && (entry = eng_data_next(dir)) != NULL;) {
+        eng_str name = eng_str_of(entry);
+        bool passes = false;
         for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
-            counts = counts && !eng_str_eq(name, passing[i]);
-        if (eng_str_eq(name, ENG_STR(ENG_DATA_DB)) || eng_str_eq(name, ENG_STR(ENG_DATA_SECRET))) {
+            passes = passes || eng_str_eq(name, passing[i]);
+        if (eng_str_eq(name, ENG_STR(ENG_DATA_DB)) || eng_str_eq(name, ENG_STR(ENG_DATA_SECRET)))
             *what = HOLDS_DATA;
-            break;
-        }
-        if (counts)
+        else if (!passes)
             *what = HOLDS_OTHER;
     }
     closedir(dir);

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "engine/engine_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -37,15 +36,9 @@ static eng_status empty(const char *path, eng_error *err)
     if (!dir)
         return eng_fail_errno(err, errno, "cannot open '%s'", path);
     eng_status status = ENG_OK;
-    while (status == ENG_OK) {
-        const struct dirent *entry = readdir(dir);
-        if (!entry)
-            break;
-        eng_str name = eng_str_of(entry->d_name);
-        if (!eng_str_eq(name, ENG_STR(".")) && !eng_str_eq(name, ENG_STR("..")) &&
-            !eng_str_eq(name, ENG_STR(ENG_DATA_LOCK)))
-            status = remove_entry(path, entry->d_name, err);
-    }
+    for (const char *name; status == ENG_OK && (name = eng_data_next(dir)) != NULL;)
+        if (!eng_str_eq(eng_str_of(name), ENG_STR(ENG_DATA_LOCK)))
+            status = remove_entry(path, name, err);
     closedir(dir);
     return status;
 }

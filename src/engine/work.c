@@ -19,7 +19,10 @@
 
 /* A job that ends the process each time must not do so for ever. */
 enum { ATTEMPTS_MAX = 3 };
-enum { RESULT_MAX = 16 << 20, RETRY_NS = 1000000000, NICE = 10 };
+enum { RESULT_MAX = 16 << 20, NICE = 10 };
+
+#define RETRY_NS UINT64_C(1000000000)
+#define IDLE_NS ((uint64_t)ENG_JOB_LEASE_MS * 1000000)
 
 static const char cut_off[] = "interrupted: the program ended while it ran";
 static const char closed[] = "interrupted: the program was closed while it ran";
@@ -209,8 +212,8 @@ void *eng_jobs_work(void *arg)
             continue;
         if (status != ENG_ENOTFOUND)
             eng_jobs_wait(j, &j->work, eng_clock_ns() + RETRY_NS);
-        else if (seen == j->submitted)
-            pthread_cond_wait(&j->work, &j->lock);
+        else if (seen == j->submitted) /* now and then: a lease may have ended */
+            eng_jobs_wait(j, &j->work, eng_clock_ns() + IDLE_NS);
     }
     pthread_mutex_unlock(&j->lock);
     return NULL;
