@@ -1,7 +1,7 @@
 # Sourced by stages that are shell: `check NAME COMMAND...` runs one check and shows it if it fails,
 # `skip NAME WHY` leaves one out, `count_checks` prints the stage's last line.
 # shellcheck shell=bash
-stage=$(basename "$0")
+stage=${stage-$(basename "$(dirname "$0")")}
 passed=0 failed=0 skipped=0
 
 check() {
