@@ -344,6 +344,67 @@ static void a_cancel_is_not_forgotten_by_a_crash(void **state)
     eng_close(e);
 }
 
+/* ---- What the store is told meanwhile ---- */
+
+static void wait_until_idle(eng *e)
+{
+    eng_counters c;
+    for (int i = 0; i < 1000; i++) {
+        eng_counters_now(e, &c);
+        if (c.jobs_running == 0)
+            return;
+        sleep_ms(5);
+    }
+    fail_msg("a run does not stop");
+}
+
+static void progress_is_kept_while_it_runs(void **state)
+{
+    place *p = *state;
+    eng *e = open_kinds(p->data, kinds);
+    eng_error err = {0};
+    eng_arena arena;
+    eng_store_job stored = {0};
+    eng_arena_init(&arena, 4096, NULL);
+    int64_t id = submit(e, "count", A_WHILE);
+    for (int i = 0; i < 1000 && stored.done == 0; i++) {
+        assert_ok(eng_store_job_get(e->store, id, &arena, &stored, &err), err);
+        sleep_ms(5);
+    }
+    assert_true(stored.done > 0);
+    assert_int_equal(stored.total, 100000);
+    eng_arena_clear(&arena);
+
+    /* A cancel that reaches the store alone, as another server's would, is seen there. */
+    eng_job_state now;
+    assert_ok(eng_store_job_cancel(e->store, id, &now, &err), err);
+    eng_job *job = wait_for(e, id);
+    assert_int_equal(job->state, ENG_JOB_CANCELLED);
+    eng_job_free(job);
+    eng_close(e);
+}
+
+static void a_job_that_is_no_longer_ours_is_let_go(void **state)
+{
+    place *p = *state;
+    eng *e = open_kinds(p->data, kinds);
+    eng_error err = {0};
+    eng_arena arena;
+    eng_store_job stored;
+    eng_arena_init(&arena, 4096, NULL);
+    int64_t id = submit(e, "count", A_WHILE);
+    wait_until_running(e, id);
+    assert_ok(eng_store_job_release(e->store, &err), err);
+    assert_ok(eng_store_job_claim(e->store, ENG_STR("another"), 60000, &arena, &stored, &err), err);
+    assert_int_equal(stored.id, id);
+    wait_until_idle(e);
+    assert_ok(eng_store_job_get(e->store, id, &arena, &stored, &err), err);
+    assert_int_equal(stored.state, ENG_JOB_RUNNING);
+    assert_str_view(stored.owner, "another");
+    eng_arena_clear(&arena);
+    eng_close(e);
+}
+
 /* ---- Watching ---- */
 
 typedef struct {
@@ -560,6 +621,8 @@ int main(void)
         in_place(after_a_crash_jobs_go_on_or_have_failed),
         in_place(a_job_that_kills_is_not_run_for_ever),
         in_place(a_cancel_is_not_forgotten_by_a_crash),
+        in_place(progress_is_kept_while_it_runs),
+        in_place(a_job_that_is_no_longer_ours_is_let_go),
         in_place(a_watch_sees_it_move_and_end),
         in_place(a_late_watch_gets_the_final_state_at_once),
         in_place(unwatching_waits_for_a_call_and_ends_them),
