@@ -13,6 +13,10 @@
 #include "base/pool.h"
 #include "base/str.h"
 
+/* Once, before any thread: sets libcurl up, with our allocator; and gives back what it holds. */
+eng_status eng_net_init(eng_error *err) ENG_MUST_CHECK;
+void eng_net_quit(void);
+
 /* ---- Server: set-up --------------------------------------------------------------------------- */
 
 typedef struct eng_http_server eng_http_server;

@@ -18,6 +18,10 @@
 #include "base/arena.h"
 #include "base/str.h"
 
+/* Once, before any thread: hands our allocator to SQLite; and gives back what it holds. */
+eng_status eng_store_init(eng_error *err) ENG_MUST_CHECK;
+void eng_store_quit(void);
+
 typedef struct eng_store eng_store;
 
 /* The version of the tables that this program writes. Older ones are migrated when opened, newer ones
