@@ -139,6 +139,16 @@ fuzz-all: ## attack every target for TIME seconds each, and keep what is new in 
 	@$(MAKE) --no-print-directory -j$(CORES) BUILD=fuzz fuzzers
 	@fuzz/run attack $(or $(TIME),60) --keep
 
+# The oracles' packages, in an environment of their own: tests/oracle/*.py run with build/venv/bin/python.
+build/venv/made: tests/oracle/requirements.txt
+	$(call say,PIP)
+	$(Q)rm -rf build/venv && python3 -m venv build/venv
+	$(Q)build/venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
+		--only-binary=:all: -r $<
+	@touch $@
+
+venv: build/venv/made ## make the Python environment of the tests' oracles
+
 test: deps ## everything that proves it, in about five minutes
 	@tests/run
 
@@ -197,5 +207,5 @@ clean: ## remove what was built
 	rm -rf build
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
-.PHONY: all help deps run tests unit fuzzers replay fuzz fuzz-all test test-long coverage lint format \
+.PHONY: all help deps run tests unit venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
 	bench install uninstall clean
