@@ -1,0 +1,115 @@
+/*
+ * Text: what the other modules need to know of it. Offsets are bytes of the text that was given, so
+ * that what is found can be shown where it stands.
+ */
+#ifndef ENG_TEXT_H
+#define ENG_TEXT_H
+
+#include "engenho.h"
+
+/* ---- Languages -------------------------------------------------------------------------------- */
+
+typedef enum eng_language {
+    ENG_LANGUAGE_UNKNOWN,
+    ENG_LANGUAGE_PT,
+    ENG_LANGUAGE_EN,
+    ENG_LANGUAGE_ES,
+    ENG_LANGUAGES
+} eng_language;
+
+/* "pt", "en", "es", "" */
+const char *eng_language_code(eng_language language);
+/* Of a tag such as "pt-BR"; UNKNOWN for any other. */
+eng_language eng_language_of(eng_str tag);
+/* By the small words that each language has for itself, over the first 4 KiB; UNKNOWN where these
+ * do not decide. A question of three words usually suffices. */
+eng_language eng_language_guess(eng_str text);
+
+/* ---- Analysis: text to the terms of an index ---------------------------------------------------- */
+
+/*
+ * What a term is. One place in the text can give several: "Ações" is the word "aca" (stem, without
+ * accents) and the exact form "ações"; "MP-1234" is the code "mp-1234" and the words "mp" and "1234".
+ */
+typedef enum eng_term_kind {
+    ENG_TERM_WORD,  /* a word's stem without accents; a number's digits; the parts of a code */
+    ENG_TERM_EXACT, /* a word that has accents, in lower case, as it is written */
+    ENG_TERM_CODE,  /* a number or code as a whole: "9,9%", "http/2", "r$1.000,00" */
+    ENG_TERM_PART,  /* the stem of a word found inside a glued one ("umaplataforma") */
+    ENG_TERM_GRAM,  /* four characters of a word, with '_' for its ends */
+    ENG_TERM_KINDS
+} eng_term_kind;
+
+typedef struct eng_term {
+    uint32_t start; /* bytes of the text it stands for */
+    uint32_t end;
+    uint32_t position; /* counts words: what phrases are matched by */
+    uint32_t at;       /* its own text: see eng_terms_text */
+    uint16_t len;
+    uint8_t kind; /* eng_term_kind */
+    bool stop;    /* a word so common that it says nothing, in the language of the analysis */
+} eng_term;
+
+/* The terms of a text, in the order of their positions. Reused from text to text. */
+typedef struct eng_terms {
+    eng_term *items;
+    size_t count;
+    size_t cap;
+    char *pool;
+    size_t pool_len;
+    size_t pool_cap;
+    uint32_t words; /* words that are no stop words: the length that BM25 divides by */
+    uint32_t positions;
+} eng_terms;
+
+void eng_terms_init(eng_terms *t);
+void eng_terms_reset(eng_terms *t); /* empties, keeps the memory */
+void eng_terms_clear(eng_terms *t);
+
+static inline eng_str eng_terms_text(const eng_terms *t, size_t i)
+{
+    return (eng_str){t->pool + t->items[i].at, t->items[i].len};
+}
+
+/* How often a collection has a word (lower case, without accents), for eng_word_split. */
+typedef uint32_t eng_word_count_fn(void *ctx, eng_str word);
+
+typedef struct eng_analyze_options {
+    eng_language language; /* UNKNOWN: nothing is stemmed, and no word is a stop word */
+    bool question;         /* question words ("qual", "how", "cuándo") are stop words too */
+    bool grams;            /* also ENG_TERM_GRAM, of words that are no stop words */
+    uint32_t position;     /* of the first word: a body's words follow its title's */
+    /* Splits words that the collection does not know into ones that it knows; may be NULL. */
+    eng_word_count_fn *count;
+    void *count_ctx;
+} eng_analyze_options;
+
+/*
+ * An analyzer has the stemmers and their scratch memory: one for each thread, made once. A word of
+ * more than ENG_TERM_MAX bytes is cut, for it is none.
+ */
+enum { ENG_TERM_MAX = 64 };
+typedef struct eng_analyzer eng_analyzer;
+eng_status eng_analyzer_new(eng_analyzer **out, eng_error *err) ENG_MUST_CHECK;
+void eng_analyzer_free(eng_analyzer *a);
+
+/* Appends the terms of text (any bytes; what is no UTF-8 separates words) to *out. ENG_ETOOBIG past
+ * 1 GiB of text or of terms. */
+eng_status eng_analyze(eng_analyzer *a, eng_str text, const eng_analyze_options *options,
+                       eng_terms *out, eng_error *err) ENG_MUST_CHECK;
+
+/* Calls fn with each word (letters alone, lower case, without accents, unstemmed): what the counts of
+ * a collection are made of. */
+typedef void eng_word_fn(void *ctx, eng_str word);
+void eng_words_each(eng_analyzer *a, eng_str text, eng_word_fn *fn, void *ctx);
+
+/*
+ * Splits a word (as eng_words_each gives it) that no vocabulary knows into words that count knows, by
+ * dynamic programming over their frequencies. Gives the ends of the parts (the last is word.len);
+ * 0 where it is better left whole. language names the small words that are always known.
+ */
+enum { ENG_SPLIT_MAX = 12 };
+size_t eng_word_split(eng_str word, eng_language language, eng_word_count_fn *count, void *ctx,
+                      uint8_t ends[ENG_SPLIT_MAX]);
+
+#endif
