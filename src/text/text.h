@@ -112,4 +112,98 @@ enum { ENG_SPLIT_MAX = 12 };
 size_t eng_word_split(eng_str word, eng_language language, eng_word_count_fn *count, void *ctx,
                       uint8_t ends[ENG_SPLIT_MAX]);
 
+/* ---- Tokenizers -------------------------------------------------------------------------------- */
+
+/*
+ * A tokenizer as a model's tokenizer.json describes it: WordPiece and Unigram models, the
+ * normalisers, pre-tokenizers and post-processors that the encoders of the BERT and XLM-R families
+ * come with, added tokens, truncation. It gives the ids and offsets that the `tokenizers` package
+ * gives, for every code point; padding is not done here, and stated padding is ignored.
+ *
+ * A tokenizer does not change once it is read, and any number of threads may use it at once. What a
+ * thread writes to, its results and its scratch memory, is an eng_tokens of its own:
+ *
+ *     eng_tokens tokens;
+ *     eng_tokens_init(&tokens);
+ *     for each text: eng_tokenizer_add(t, text, ENG_NO_PAIR, NULL, &tokens, err)
+ *     ... tokens.ids, from seqs[i].first, seqs[i].count of them ...
+ *     eng_tokens_reset(&tokens);
+ *
+ * Sequences lie end to end. Memory is kept from one use to the next, so that nothing is allocated
+ * once an eng_tokens has seen the longest of its texts.
+ *
+ * Text should be UTF-8. Bytes that are not are read as a decoder reads them that replaces: U+FFFD for
+ * each longest piece that could have begun a character. NUL is a character like others.
+ */
+typedef struct eng_tokenizer eng_tokenizer;
+
+/* Bytes of the text (of the pair's second text, for its tokens) that a token stands for. Both 0 for
+ * tokens that the text does not hold, such as [CLS]. */
+typedef struct {
+    uint32_t from;
+    uint32_t to;
+} eng_token_span;
+
+typedef struct {
+    size_t first; /* its first token */
+    size_t count;
+    bool truncated; /* tokens of the text were left out */
+} eng_token_seq;
+
+typedef struct eng_token_scratch eng_token_scratch;
+
+typedef struct {
+    uint32_t *ids;
+    eng_token_span *spans;
+    uint8_t *types; /* 0, or 1 for the second of a pair, as the file says */
+    size_t count;
+    eng_token_seq *seqs;
+    size_t seq_count;
+
+    size_t cap;
+    size_t seq_cap;
+    eng_token_scratch *scratch;
+} eng_tokens;
+
+typedef struct {
+    size_t max; /* tokens of a sequence at most, special ones counted; 0: what the file says */
+    bool whole; /* nothing is cut, whatever max and the file say */
+    bool bare;  /* without the special tokens that the post-processor adds */
+} eng_token_options;
+
+#define ENG_NO_PAIR ((eng_str){NULL, 0})
+
+/* Bytes of a text at most; more is ENG_ETOOBIG. */
+#define ENG_TOKENIZER_TEXT_MAX ((size_t)1 << 30)
+
+/*
+ * From the text of a tokenizer.json, which is not needed afterwards. ENG_EUNSUPPORTED names the kind
+ * of model, normaliser, pre-tokenizer or post-processor that we do not know; ENG_EMALFORMED names
+ * the field that is missing or wrong.
+ */
+eng_status eng_tokenizer_read(eng_str json, eng_tokenizer **out, eng_error *err) ENG_MUST_CHECK;
+void eng_tokenizer_free(eng_tokenizer *t);
+
+/* One more than the largest id that it gives: the rows that a model must have. */
+size_t eng_tokenizer_ids(const eng_tokenizer *t);
+/* Tokens of a sequence at most, special ones counted, as the file says; 0: no limit. */
+size_t eng_tokenizer_max(const eng_tokenizer *t);
+/* The id of a token by its text in the vocabulary ("##ing", "[MASK]"); false where it has none. */
+bool eng_tokenizer_id(const eng_tokenizer *t, eng_str token, uint32_t *id);
+/* The text of an id, borrowed from the tokenizer; empty where it has none. */
+eng_str eng_tokenizer_token(const eng_tokenizer *t, uint32_t id);
+
+/*
+ * Appends a sequence: of a text, or of a text and its pair. Where pair.ptr is NULL there is none.
+ * options may be NULL. On failure nothing was appended. ENG_EINVALID: the limit leaves no room for
+ * the special tokens, or a text has characters that the model can say nothing about.
+ */
+eng_status eng_tokenizer_add(const eng_tokenizer *t, eng_str text, eng_str pair,
+                             const eng_token_options *options, eng_tokens *out,
+                             eng_error *err) ENG_MUST_CHECK;
+
+void eng_tokens_init(eng_tokens *t);  /* allocates nothing */
+void eng_tokens_reset(eng_tokens *t); /* forgets the sequences, keeps the memory */
+void eng_tokens_clear(eng_tokens *t); /* gives the memory back; it may be used again */
+
 #endif
