@@ -49,10 +49,7 @@ static void release_cell(void *cell)
     atomic_store_explicit(&((counter_cell *)cell)->taken, false, memory_order_release);
 }
 
-static void make_key(void)
-{
-    key_made = pthread_key_create(&key, release_cell) == 0;
-}
+static void make_key(void) { key_made = pthread_key_create(&key, release_cell) == 0; }
 
 static counter_cell *claim_cell(void)
 {
@@ -102,10 +99,7 @@ static bool fault(void)
     return true;
 }
 
-static int64_t usable(void *p)
-{
-    return (int64_t)malloc_usable_size(p);
-}
+static int64_t usable(void *p) { return (int64_t)malloc_usable_size(p); }
 
 void *eng_alloc(size_t size)
 {
@@ -182,10 +176,7 @@ void eng_alloc_fail_at(uint64_t n, bool sticky)
     self.faulted = false;
 }
 
-bool eng_alloc_faulted(void)
-{
-    return self.faulted;
-}
+bool eng_alloc_faulted(void) { return self.faulted; }
 
 bool eng_budget_take(eng_budget *b, size_t size)
 {

@@ -10,10 +10,7 @@
 
 enum { CAP_LEAST = 64 };
 
-void eng_buf_init(eng_buf *b, size_t max)
-{
-    *b = (eng_buf){.max = max};
-}
+void eng_buf_init(eng_buf *b, size_t max) { *b = (eng_buf){.max = max}; }
 
 void eng_buf_clear(eng_buf *b)
 {
@@ -78,10 +75,7 @@ void eng_buf_bytes(eng_buf *b, const void *bytes, size_t len)
     eng_buf_added(b, len);
 }
 
-void eng_buf_str(eng_buf *b, eng_str text)
-{
-    eng_buf_bytes(b, text.ptr, text.len);
-}
+void eng_buf_str(eng_buf *b, eng_str text) { eng_buf_bytes(b, text.ptr, text.len); }
 
 void eng_buf_byte(eng_buf *b, char c)
 {

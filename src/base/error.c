@@ -32,22 +32,10 @@ static const status_row *row_of(eng_status status)
     return &rows[known ? at : -ENG_EINTERNAL];
 }
 
-const char *eng_status_name(eng_status status)
-{
-    return row_of(status)->name;
-}
-const char *eng_status_text(eng_status status)
-{
-    return row_of(status)->text;
-}
-int eng_status_http(eng_status status)
-{
-    return row_of(status)->http;
-}
-int eng_status_exit(eng_status status)
-{
-    return row_of(status)->code;
-}
+const char *eng_status_name(eng_status status) { return row_of(status)->name; }
+const char *eng_status_text(eng_status status) { return row_of(status)->text; }
+int eng_status_http(eng_status status) { return row_of(status)->http; }
+int eng_status_exit(eng_status status) { return row_of(status)->code; }
 
 /* ---- Filling in an error ---- */
 
@@ -197,10 +185,7 @@ eng_status eng_fail_errno(eng_error *err, int code, const char *format, ...)
     return finish(err, status, &d);
 }
 
-eng_status eng_fail_nomem(eng_error *err)
-{
-    return eng_fail(err, ENG_ENOMEM, "out of memory");
-}
+eng_status eng_fail_nomem(eng_error *err) { return eng_fail(err, ENG_ENOMEM, "out of memory"); }
 
 void eng_error_prefix(eng_error *err, const char *format, ...)
 {

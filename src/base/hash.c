@@ -7,10 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-static uint64_t rotate(uint64_t x, unsigned by)
-{
-    return x << by | x >> (64 - by);
-}
+static uint64_t rotate(uint64_t x, unsigned by) { return x << by | x >> (64 - by); }
 
 static void sip_round(uint64_t v[4])
 {
@@ -62,10 +59,7 @@ uint64_t eng_siphash(const void *data, size_t len, const uint64_t key[2])
 
 static uint64_t process_key[2];
 
-static void draw_key(void)
-{
-    eng_random(process_key, sizeof process_key);
-}
+static void draw_key(void) { eng_random(process_key, sizeof process_key); }
 
 uint64_t eng_hash(const void *data, size_t len)
 {

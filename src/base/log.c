@@ -22,10 +22,7 @@ void eng_log_setup(eng_log_level least, bool json)
     setup.json = json;
 }
 
-bool eng_log_on(eng_log_level level)
-{
-    return level >= setup.least && level < ENG_LOG_OFF;
-}
+bool eng_log_on(eng_log_level level) { return level >= setup.least && level < ENG_LOG_OFF; }
 
 /*
  * A line is cut so that it stays whole: this much is kept free for what has to follow a value that
@@ -45,10 +42,7 @@ static void put(eng_log_line *l, const char *bytes, size_t len)
     l->len += len;
 }
 
-static void put_str(eng_log_line *l, eng_str text)
-{
-    put(l, text.ptr, text.len);
-}
+static void put_str(eng_log_line *l, eng_str text) { put(l, text.ptr, text.len); }
 
 /* The name and what stands around it, if `value` more bytes fit behind them. */
 static bool put_name(eng_log_line *l, const char *name, size_t value)

@@ -13,10 +13,7 @@
 
 enum { CAP_LEAST = 8 };
 
-void eng_map_init(eng_map *m)
-{
-    *m = (eng_map){0};
-}
+void eng_map_init(eng_map *m) { *m = (eng_map){0}; }
 
 void eng_map_clear(eng_map *m)
 {

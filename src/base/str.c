@@ -1,9 +1,6 @@
 #include "base/str.h"
 
-static unsigned char lower(char c)
-{
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
+static unsigned char lower(char c) { return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c); }
 
 bool eng_str_eq_nocase(eng_str a, eng_str b)
 {
@@ -42,10 +39,7 @@ eng_str eng_str_sub(eng_str s, size_t from, size_t len)
     return (eng_str){s.ptr + from, len < left ? len : left};
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 eng_str eng_str_trim(eng_str s)
 {
@@ -107,10 +101,7 @@ bool eng_str_i64(eng_str s, int64_t *out)
     return true;
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
 /* Edit distance with swaps of neighbours: three rows of the table are enough. */
 unsigned eng_str_distance(eng_str a, eng_str b)

@@ -8,7 +8,7 @@
 
 /* A view of a literal, and the two words that printf's "%.*s" takes. */
 #define ENG_STR(literal) ((eng_str){"" literal, sizeof(literal) - 1})
-#define ENG_FMT(s)       (int)(s).len, (s).ptr
+#define ENG_FMT(s) (int)(s).len, (s).ptr
 
 static inline eng_str eng_str_of(const char *text)
 {

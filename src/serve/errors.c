@@ -41,7 +41,8 @@ const char *eng_http_phrase(int status)
     return "Error";
 }
 
-int eng_error_http(eng_error_shape shape, eng_status status)
+/* The status of an error for routes of this shape. */
+static int http_status(eng_error_shape shape, eng_status status)
 {
     int http = eng_status_http(status);
     return shape == ENG_ERRORS_ALL_400 && (http == 415 || http == 422) ? 400 : http;
@@ -159,7 +160,7 @@ void eng_refuse(eng_request *req, const eng_error *err)
     eng_exchange *x = req->x;
     eng_buf *out = eng_exchange_out(x);
     eng_error_shape shape = req->entry ? req->entry->route->errors : ENG_ERRORS_DETAIL;
-    int status = eng_error_http(shape, err->status);
+    int status = http_status(shape, err->status);
     eng_buf_reset(out); /* whatever the handler had begun */
     eng_error_write(out, shape, status, message_for(req, err), eng_str_of(err->field));
     eng_reply_headers(req, false);

@@ -71,10 +71,7 @@ void eng_metrics_free(eng_metrics *m)
     eng_free(m);
 }
 
-unsigned eng_metrics_none(const eng_metrics *m)
-{
-    return m->routes;
-}
+unsigned eng_metrics_none(const eng_metrics *m) { return m->routes; }
 
 /* Only this thread writes it. */
 static void add(_Atomic uint64_t *counter, uint64_t n)

@@ -293,10 +293,7 @@ static bool may_answer(const eng_route *r, int status)
 
 /* ---- Operations ----------------------------------------------------------------------------- */
 
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) != 0;
-}
+static bool is_word(char c) { return isalnum((unsigned char)c) != 0; }
 
 /* The first segment that is no version; for a path of one segment, "server". */
 static void write_tags(eng_json_writer *w, const eng_route *r)

@@ -84,9 +84,6 @@ eng_status eng_validate_text(const eng_field *field, eng_str text, eng_arena *ar
 /* ENG_EINVALID: a required field that did not come. */
 eng_status eng_validate_missing(const eng_field *field, eng_error *err) ENG_MUST_CHECK;
 
-/* What a field takes, in words: "a string of 1 to 200 characters". */
-void eng_field_expected(const eng_field *field, eng_buf *out);
-
 /* ---- Requests ------------------------------------------------------------------------------- */
 
 struct eng_request {
@@ -139,8 +136,6 @@ void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str me
 
 /* What HTTP calls a status: "Not Found". */
 const char *eng_http_phrase(int status);
-/* The status of an error for routes of this shape. */
-int eng_error_http(eng_error_shape shape, eng_status status);
 
 /* ---- Keys and origins ----------------------------------------------------------------------- */
 

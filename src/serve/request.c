@@ -147,30 +147,15 @@ eng_status eng_request_read(eng_request *req, eng_error *err)
 
 /* ---- What a handler asks for ---------------------------------------------------------------- */
 
-eng *eng_req_engine(const eng_request *req)
-{
-    return req->serve->engine;
-}
+eng *eng_req_engine(const eng_request *req) { return req->serve->engine; }
 
-eng_serve *eng_req_server(const eng_request *req)
-{
-    return req->serve;
-}
+eng_serve *eng_req_server(const eng_request *req) { return req->serve; }
 
-eng_arena *eng_req_arena(const eng_request *req)
-{
-    return eng_exchange_arena(req->x);
-}
+eng_arena *eng_req_arena(const eng_request *req) { return eng_exchange_arena(req->x); }
 
-eng_exchange *eng_req_exchange(const eng_request *req)
-{
-    return req->x;
-}
+eng_exchange *eng_req_exchange(const eng_request *req) { return req->x; }
 
-const eng_json *eng_req_body(const eng_request *req)
-{
-    return req->body;
-}
+const eng_json *eng_req_body(const eng_request *req) { return req->body; }
 
 const eng_part *eng_req_parts(const eng_request *req, size_t *count)
 {
@@ -256,10 +241,7 @@ eng_json_writer *eng_reply_json(eng_reply *out)
     return &out->writer;
 }
 
-void eng_reply_status(eng_reply *out, int status)
-{
-    out->status = status;
-}
+void eng_reply_status(eng_reply *out, int status) { out->status = status; }
 
 void eng_reply_header(eng_reply *out, eng_str name, eng_str value)
 {
@@ -314,10 +296,7 @@ void eng_reply_headers(const eng_request *req, bool own_cache)
     eng_exchange_add_header(req->x, ENG_STR("Vary"), ENG_STR("Origin"));
 }
 
-static bool has_body(int status)
-{
-    return status != 204 && status != 304;
-}
+static bool has_body(int status) { return status != 204 && status != 304; }
 
 void eng_reply_send(eng_reply *out)
 {

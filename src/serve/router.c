@@ -38,10 +38,7 @@ eng_method eng_method_of(eng_str name)
     return ENG_METHODS;
 }
 
-const char *eng_method_name(eng_method method)
-{
-    return method_names[method];
-}
+const char *eng_method_name(eng_method method) { return method_names[method]; }
 
 /* ---- Building ------------------------------------------------------------------------------- */
 
@@ -186,15 +183,9 @@ void eng_router_free(eng_router *r)
     eng_free(r);
 }
 
-size_t eng_router_count(const eng_router *r)
-{
-    return r->count;
-}
+size_t eng_router_count(const eng_router *r) { return r->count; }
 
-const eng_entry *eng_router_entry(const eng_router *r, size_t index)
-{
-    return &r->entries[index];
-}
+const eng_entry *eng_router_entry(const eng_router *r, size_t index) { return &r->entries[index]; }
 
 /* ---- Finding -------------------------------------------------------------------------------- */
 

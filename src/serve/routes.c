@@ -20,10 +20,7 @@ const eng_field eng_page_query[] = {
     {0},
 };
 
-unsigned eng_page_limit(const eng_request *req)
-{
-    return (unsigned)eng_req_int(req, "limit");
-}
+unsigned eng_page_limit(const eng_request *req) { return (unsigned)eng_req_int(req, "limit"); }
 
 const char *eng_page_next(const eng_request *req)
 {

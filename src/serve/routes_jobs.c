@@ -189,10 +189,7 @@ void eng_job_streams_turn(eng_loop *loop)
     }
 }
 
-static void on_cancel(void *arg)
-{
-    is_over(arg);
-}
+static void on_cancel(void *arg) { is_over(arg); }
 
 /* Never waits for a slow client: it misses states in between; where it is the last one that finds
  * no room, the connection is cut, so that the client asks again. The stream is left to its loop

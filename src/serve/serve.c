@@ -18,10 +18,7 @@ enum {
 
 /* ---- Addresses ------------------------------------------------------------------------------ */
 
-static bool is_unix(eng_str address)
-{
-    return eng_str_starts(address, ENG_STR("unix:"));
-}
+static bool is_unix(eng_str address) { return eng_str_starts(address, ENG_STR("unix:")); }
 
 /* "127.0.0.1:8000" without its port, "[::1]:8000" without brackets too. */
 static eng_str host_of(eng_str address)
@@ -278,10 +275,7 @@ const char *eng_serve_url(const eng_serve *s, size_t i)
     return s->urls[at];
 }
 
-bool eng_serve_keys_in_force(const eng_serve *s)
-{
-    return s->auth.in_force;
-}
+bool eng_serve_keys_in_force(const eng_serve *s) { return s->auth.in_force; }
 
 void eng_serve_stop(eng_serve *s)
 {

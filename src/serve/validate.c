@@ -48,12 +48,10 @@ static void put_choices(const eng_field *f, eng_buf *out)
         eng_buf_str(out, *c == '|' ? ENG_STR(", ") : (eng_str){c, 1});
 }
 
-static bool has_bounds(const eng_field *f)
-{
-    return f->min != 0 || f->max != 0;
-}
+static bool has_bounds(const eng_field *f) { return f->min != 0 || f->max != 0; }
 
-void eng_field_expected(const eng_field *f, eng_buf *out)
+/* What a field takes, in words: "a string of 1 to 200 characters". */
+static void put_expected(const eng_field *f, eng_buf *out)
 {
     switch (f->type) {
     case ENG_TEXT:
@@ -112,7 +110,7 @@ static eng_status refuse(const eng_field *f, const place *at, eng_error *err)
     eng_buf_init(&where, WORDS_MAX);
     eng_buf_init(&what, WORDS_MAX);
     put_place(at, &where);
-    eng_field_expected(f, &what);
+    put_expected(f, &what);
     eng_str field = eng_buf_view(&where), words = eng_buf_view(&what);
     eng_fail_field(err, ENG_EINVALID, field, "expected %.*s", ENG_FMT(words));
     eng_buf_clear(&where);

@@ -55,10 +55,7 @@ static size_t entries(const char *path)
     return count - 2;
 }
 
-static size_t open_descriptors(void)
-{
-    return entries("/proc/self/fd");
-}
+static size_t open_descriptors(void) { return entries("/proc/self/fd"); }
 
 static bool exists(const char *path)
 {

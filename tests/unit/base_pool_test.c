@@ -124,10 +124,7 @@ static void what_is_waited_for_may_take_all_threads(void **state)
 static char order[8];
 static _Atomic size_t ordered;
 
-static void note(void *arg)
-{
-    order[ordered++] = *(const char *)arg;
-}
+static void note(void *arg) { order[ordered++] = *(const char *)arg; }
 
 static void what_is_waited_for_goes_first_each_in_its_order(void **state)
 {
@@ -233,14 +230,8 @@ typedef struct {
     _Atomic size_t refused;
 } tally;
 
-static void tally_run(void *arg)
-{
-    ((tally *)arg)->run++;
-}
-static void tally_drop(void *arg)
-{
-    ((tally *)arg)->dropped++;
-}
+static void tally_run(void *arg) { ((tally *)arg)->run++; }
+static void tally_drop(void *arg) { ((tally *)arg)->dropped++; }
 
 static void *submit_many(void *arg)
 {

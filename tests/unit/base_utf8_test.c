@@ -4,10 +4,7 @@
 
 #include <string.h>
 
-static bool is_character(uint32_t c)
-{
-    return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
-}
+static bool is_character(uint32_t c) { return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF); }
 
 static void every_character_goes_there_and_back(void **state)
 {

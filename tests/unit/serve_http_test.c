@@ -37,6 +37,8 @@ static void write_echo(eng_request *req, eng_json_writer *w)
     eng_json_int(w, eng_req_int(req, "at"));
     eng_json_name(w, ENG_STR("list"));
     eng_json_int(w, (int64_t)eng_json_count(eng_req_json(req, "list")));
+    eng_json_name(w, ENG_STR("members"));
+    eng_json_int(w, (int64_t)eng_json_count(eng_req_body(req)));
     eng_json_name(w, ENG_STR("page"));
     eng_json_int(w, eng_req_int(req, "page"));
     eng_json_close(w, '}');
@@ -161,14 +163,14 @@ static void fields_come_valid_or_as_their_preset(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_echo(*state, paths[i], "{\"text\":\"x\"}",
                     "{\"text\":\"x\",\"count\":4,\"counted\":false,\"weight\":0.5,\"loud\":false,"
-                    "\"at\":1000,\"list\":0,\"page\":1}");
+                    "\"at\":1000,\"list\":0,\"members\":1,\"page\":1}");
     }
     assert_echo(
         *state, "/echo?page=3&must=",
         "{\"text\":\"x\",\"count\":2,\"weight\":3,\"loud\":true,\"at\":\"1970-01-01T00:00:00Z\","
         "\"list\":[1,2],\"other\":null}",
         "{\"text\":\"x\",\"count\":2,\"counted\":true,\"weight\":3.0,\"loud\":true,\"at\":0,"
-        "\"list\":2,\"page\":3}");
+        "\"list\":2,\"members\":7,\"page\":3}");
 }
 
 static void wrong_fields_are_422_and_named(void **state)

@@ -156,10 +156,7 @@ static inline answer ask(live *l, const char *method, const char *path, const ch
     return live_say(l, live_connect(l), live_request(l, method, path, headers, body));
 }
 
-static inline answer get(live *l, const char *path)
-{
-    return ask(l, "GET", path, NULL, NULL);
-}
+static inline answer get(live *l, const char *path) { return ask(l, "GET", path, NULL, NULL); }
 
 static inline bool has_line(answer a, const char *line)
 {
