@@ -30,12 +30,29 @@ static nearest nearest_to(const char *typed)
     return (nearest){.typed = word, .distance = (unsigned)(word.len / 3) + 2};
 }
 
-static eng_status unknown(eng_error *err, const char *what, const nearest *n, const char *see)
+/* "key add" and a blank, as messages and 'see ...' name a command; "" before one is known. */
+typedef struct {
+    char text[64];
+} words_of;
+
+static words_of words_so_far(const eng_cli *cli)
 {
+    words_of w = {""};
+    const char *group = cli->group && cli->group != cli->command ? cli->group->name : NULL;
+    if (cli->command)
+        snprintf(w.text, sizeof w.text, "%s%s%s ", group ? group : "", group ? " " : "",
+                 cli->command->name);
+    return w;
+}
+
+static eng_status unknown(const eng_cli *cli, const char *what, const nearest *n, eng_error *err)
+{
+    words_of words = words_so_far(cli);
     if (n->best)
-        return eng_fail(err, ENG_EUSAGE, "no %s '%.*s': did you mean '%s'?", what, ENG_FMT(n->typed),
-                        n->best);
-    return eng_fail(err, ENG_EUSAGE, "no %s '%.*s': see '%s --help'", what, ENG_FMT(n->typed), see);
+        return eng_fail(err, ENG_EUSAGE, "no %s '%.*s': did you mean '%s'?", what,
+                        ENG_FMT(n->typed), n->best);
+    return eng_fail(err, ENG_EUSAGE, "no %s '%.*s': see 'engenho %s--help'", what,
+                    ENG_FMT(n->typed), words.text);
 }
 
 static const eng_cli_command *find_command(const eng_cli_command *const *table, const char *name,
@@ -92,7 +109,7 @@ static eng_status take_option(eng_cli *cli, char **words, int count, int *at, en
     n.typed = name;
     const eng_cli_option *o = find_option(cli->command, name, &n);
     if (!o)
-        return unknown(err, "option", &n, "engenho");
+        return unknown(cli, "option", &n, err);
     const char *text = joined ? value.ptr : "";
     if (!o->value && joined)
         return eng_fail(err, ENG_EUSAGE, "%s: takes no value", o->name);
@@ -118,16 +135,20 @@ static eng_status take_command(eng_cli *cli, char **words, int count, int *at, e
     nearest n = nearest_to(words[*at]);
     cli->command = find_command(eng_cli_commands, words[*at], &n);
     if (!cli->command)
-        return unknown(err, "command", &n, "engenho");
+        return unknown(cli, "command", &n, err);
     ++*at;
     if (!cli->command->subs)
         return ENG_OK;
     cli->group = cli->command;
     if (*at < count && words[*at][0] != '-') {
         n = nearest_to(words[*at]);
-        cli->command = find_command(cli->group->subs, words[*at], &n);
-        if (!cli->command)
-            return unknown(err, "such command of this group:", &n, "engenho");
+        const eng_cli_command *sub = find_command(cli->group->subs, words[*at], &n);
+        if (!sub) {
+            eng_status status = unknown(cli, "command", &n, err);
+            eng_error_prefix(err, "%s", cli->group->name);
+            return status;
+        }
+        cli->command = sub;
         ++*at;
     }
     return ENG_OK;
@@ -136,16 +157,21 @@ static eng_status take_command(eng_cli *cli, char **words, int count, int *at, e
 static eng_status check_arguments(const eng_cli *cli, eng_error *err)
 {
     const eng_cli_command *c = cli->command;
+    eng_status status = ENG_OK;
     if (eng_cli_option_value(cli, "--help"))
         return ENG_OK;
     if (c->subs)
-        return eng_fail(err, ENG_EUSAGE, "%s: which of its commands? see 'engenho %s --help'", c->name,
-                        c->name);
-    if (cli->arg_count < c->args_min)
-        return eng_fail(err, ENG_EUSAGE, "%s: expected %s", c->name, c->args);
-    if (cli->arg_count > c->args_max)
-        return eng_fail(err, ENG_EUSAGE, "%s: did not expect '%s'", c->name, cli->args[c->args_max]);
-    return ENG_OK;
+        status = eng_fail(err, ENG_EUSAGE, "which of its commands? see 'engenho %s --help'",
+                          c->name);
+    else if (cli->arg_count < c->args_min)
+        status = eng_fail(err, ENG_EUSAGE, "expected %s", c->args);
+    else if (cli->arg_count > c->args_max)
+        status = eng_fail(err, ENG_EUSAGE, "did not expect '%s'", cli->args[c->args_max]);
+    if (status < 0) {
+        words_of words = words_so_far(cli);
+        eng_error_prefix(err, "%.*s", (int)strlen(words.text) - 1, words.text);
+    }
+    return status;
 }
 
 const char *eng_cli_option_value(const eng_cli *cli, const char *name)

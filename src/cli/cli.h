@@ -20,22 +20,22 @@ typedef struct eng_cli eng_cli;
 typedef struct eng_cli_command eng_cli_command;
 
 typedef struct {
-    const char *name;      /* "--role"; NULL ends a table */
-    const char *value;     /* what it takes, for help: "ROLE"; NULL: a switch */
-    const char *doc;       /* half a sentence */
-    const char *choices;   /* "read|write|admin", or NULL */
+    const char *name;    /* "--role"; NULL ends a table */
+    const char *value;   /* what it takes, for help: "ROLE"; NULL: a switch */
+    const char *doc;     /* half a sentence */
+    const char *choices; /* "read|write|admin", or NULL */
 } eng_cli_option;
 
 struct eng_cli_command {
-    const char *name;      /* one word */
-    const char *args;      /* what stands behind it: "ID...", "" */
-    const char *summary;   /* half a sentence, lower case */
-    const char *text;      /* more about it: paragraphs, or NULL */
-    const char *example;   /* a line or more, each beginning with "engenho " */
-    const eng_cli_option *options;         /* beside those that every command has */
-    const eng_cli_command *const *subs;    /* of a group ("key"): its commands, ending in NULL */
+    const char *name;                   /* one word */
+    const char *args;                   /* what stands behind it: "ID...", "" */
+    const char *summary;                /* half a sentence, lower case */
+    const char *text;                   /* more about it: paragraphs, or NULL */
+    const char *example;                /* a line or more, each beginning with "engenho " */
+    const eng_cli_option *options;      /* beside those that every command has */
+    const eng_cli_command *const *subs; /* of a group ("key"): its commands, ending in NULL */
     unsigned args_min, args_max;
-    bool settings;         /* takes the settings of the server as options too */
+    bool settings; /* takes the settings of the server as options too */
     eng_status (*run)(eng_cli *cli, eng_error *err);
 };
 
@@ -52,14 +52,14 @@ typedef struct eng_cli_config eng_cli_config;
 struct eng_cli {
     const eng_cli_command *group; /* NULL for a command of its own */
     const eng_cli_command *command;
-    eng_cli_given *given;         /* options as they stood, newest first */
-    const char **args;            /* the other words */
+    eng_cli_given *given; /* options as they stood, newest first */
+    const char **args;    /* the other words */
     size_t arg_count;
     eng_cli_config *config;
-    eng_arena arena;              /* lives as long as the command */
+    eng_arena arena; /* lives as long as the command */
     bool json;
-    bool colour;                  /* standard output is a terminal, and NO_COLOR is not set */
-    bool terminal;                /* standard error is a terminal: progress may be shown */
+    bool colour;   /* standard output is a terminal, and NO_COLOR is not set */
+    bool terminal; /* standard error is a terminal: progress may be shown */
 };
 
 /* An option's value, "" for a switch that is set; NULL where it was not given. */
@@ -106,8 +106,8 @@ const char *eng_cli_setting_preset(eng_setting s);
 eng_status eng_cli_config_read(eng_cli *cli, eng_error *err) ENG_MUST_CHECK;
 const char *eng_cli_config_text(const eng_cli *cli, eng_setting s); /* NULL: not set */
 /* What a file holds, for eng_cli_config_read and for tests; `path` is for messages. */
-eng_status eng_cli_config_parse(eng_cli *cli, const char *path, eng_str text, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_cli_config_parse(eng_cli *cli, const char *path, eng_str text,
+                                eng_error *err) ENG_MUST_CHECK;
 /* Of a setting whose form eng_cli_config_read has checked. */
 uint64_t eng_cli_config_number(const eng_cli *cli, eng_setting s);
 /* Each setting, its value (a secret only as "set") and where it came from: a file for --config. */
@@ -131,8 +131,8 @@ eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path
                         const eng_json **reply, eng_error *err) ENG_MUST_CHECK;
 /* Waits for a job, with a progress bar on a terminal; *job is its final state. A job that failed is
  * an error. */
-eng_status eng_cli_wait_job(eng_cli_session *s, int64_t id, const eng_json **job, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_cli_wait_job(eng_cli_session *s, int64_t id, const eng_json **job,
+                            eng_error *err) ENG_MUST_CHECK;
 
 /* A server holds this data directory and answers on its socket. */
 bool eng_cli_server_lives(eng_cli *cli);
@@ -153,7 +153,8 @@ eng_status eng_cli_table(const eng_cli *cli, const eng_str *cells, size_t column
 /* "3 min ago", for people; the reply's own text where it is none. */
 eng_str eng_cli_ago(eng_arena *arena, eng_str rfc3339);
 /* One line on standard error, drawn over itself; nothing off a terminal. */
-void eng_cli_progress(const eng_cli *cli, const char *what, uint64_t done, uint64_t total, double eta_s);
+void eng_cli_progress(const eng_cli *cli, const char *what, uint64_t done, uint64_t total,
+                      double eta_s);
 void eng_cli_progress_end(const eng_cli *cli);
 
 #endif

@@ -76,8 +76,9 @@ const eng_cli_command eng_cmd_backup = {
     .name = "backup",
     .args = "FOLDER",
     .summary = "copies all data into a new folder, while a server goes on",
-    .text = "The folder is made; it holds the database as of one instant, the files beside it and a\n"
-            "manifest of checksums that 'engenho restore' verifies.",
+    .text =
+        "The folder is made; it holds the database as of one instant, the files beside it and a\n"
+        "manifest of checksums that 'engenho restore' verifies.",
     .example = "engenho backup /srv/backup/engenho-2026-11-24",
     .args_min = 1,
     .args_max = 1,
@@ -193,7 +194,10 @@ static eng_status print_findings(const eng_json *result, eng_error *err)
         eng_str status = eng_json_text(eng_json_get(f, ENG_STR("status")));
         bool ok = eng_str_eq(status, ENG_STR("ok"));
         bool mended = eng_json_is(repaired, ENG_JSON_BOOL) && repaired->as.boolean;
-        eng_buf_format(&out, "%-9s %.*s: %.*s\n", ok ? "ok" : mended ? "repaired" : "WRONG",
+        eng_buf_format(&out, "%-9s %.*s: %.*s\n",
+                       ok       ? "ok"
+                       : mended ? "repaired"
+                                : "WRONG",
                        ENG_FMT(eng_json_text(eng_json_get(f, ENG_STR("check")))),
                        ENG_FMT(eng_json_text(eng_json_get(f, ENG_STR("message")))));
     }

@@ -81,15 +81,9 @@ static eng_status one(eng_cli *cli, const char *method, eng_error *err)
     return status;
 }
 
-static eng_status show(eng_cli *cli, eng_error *err)
-{
-    return one(cli, "GET", err);
-}
+static eng_status show(eng_cli *cli, eng_error *err) { return one(cli, "GET", err); }
 
-static eng_status cancel(eng_cli *cli, eng_error *err)
-{
-    return one(cli, "DELETE", err);
-}
+static eng_status cancel(eng_cli *cli, eng_error *err) { return one(cli, "DELETE", err); }
 
 static const eng_cli_command job_list = {
     .name = "list",

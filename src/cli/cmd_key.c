@@ -9,7 +9,8 @@ static eng_status show_new_key(eng_cli *cli, const eng_json *key, eng_error *err
     eng_str secret = eng_json_text(eng_json_get(key, ENG_STR("key")));
     eng_str role = eng_json_text(eng_json_get(key, ENG_STR("role")));
     eng_str id = eng_json_text(eng_json_get(key, ENG_STR("id")));
-    eng_str text = eng_arena_format(&cli->arena, "%.*s\nrole %.*s, id %.*s; it is not shown again\n",
+    eng_str text = eng_arena_format(&cli->arena,
+                                    "%.*s\nrole %.*s, id %.*s; it is not shown again\n",
                                     ENG_FMT(secret), ENG_FMT(role), ENG_FMT(id));
     return text.ptr ? eng_cli_print(text, err) : eng_fail_nomem(err);
 }
@@ -61,7 +62,8 @@ static eng_status print_keys(eng_cli *cli, const eng_json *keys, eng_error *err)
     eng_str *cells = eng_arena_array(&cli->arena, rows * COLUMNS, sizeof *cells);
     if (!cells)
         return eng_fail_nomem(err);
-    const eng_str heading[COLUMNS] = {ENG_STR("ID"), ENG_STR("ROLE"), ENG_STR("MADE"), ENG_STR("NAME")};
+    const eng_str heading[COLUMNS] = {ENG_STR("ID"), ENG_STR("ROLE"), ENG_STR("MADE"),
+                                      ENG_STR("NAME")};
     memcpy(cells, heading, sizeof heading);
     for (size_t i = 0; i + 1 < rows; i++) {
         const eng_json *key = eng_json_at(keys, i);
@@ -88,22 +90,54 @@ static eng_status list(eng_cli *cli, eng_error *err)
     return status;
 }
 
+static eng_status remove_key(eng_cli_session *s, const char *id, eng_error *err)
+{
+    eng_buf path;
+    eng_buf_init(&path, 1 << 16);
+    eng_buf_str(&path, ENG_STR("/v1/keys/"));
+    eng_url_encode(&path, eng_str_of(id));
+    eng_status status = eng_buf_check(&path, "key", err);
+    if (status == ENG_OK)
+        status = eng_cli_call(s, "DELETE", path.data, ENG_STR(""), NULL, err);
+    eng_buf_clear(&path);
+    return status;
+}
+
+/* The first `count` of the arguments, which are gone now, also where a later one could not be removed. */
+static eng_status say_removed(const eng_cli *cli, size_t count, eng_error *err)
+{
+    eng_buf out;
+    eng_buf_init(&out, 1 << 20);
+    eng_json_writer w = eng_json_write_to(&out);
+    if (cli->json) {
+        eng_json_open(&w, '{');
+        eng_json_name(&w, ENG_STR("removed"));
+        eng_json_open(&w, '[');
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (cli->json)
+            eng_json_string(&w, eng_str_of(cli->args[i]));
+        else
+            eng_buf_format(&out, "removed %s\n", cli->args[i]);
+    }
+    if (cli->json) {
+        eng_json_close(&w, ']');
+        eng_json_close(&w, '}');
+        eng_buf_byte(&out, '\n');
+    }
+    return eng_cli_flush(&out, err);
+}
+
 static eng_status rm(eng_cli *cli, eng_error *err)
 {
     eng_cli_session *s = NULL;
+    size_t gone = 0;
     eng_status status = eng_cli_session_open(cli, &s, err);
-    for (size_t i = 0; i < cli->arg_count && status == ENG_OK; i++) {
-        eng_buf path;
-        eng_buf_init(&path, 1 << 16);
-        eng_buf_str(&path, ENG_STR("/v1/keys/"));
-        eng_url_encode(&path, eng_str_of(cli->args[i]));
-        status = eng_buf_check(&path, "key", err);
-        if (status == ENG_OK)
-            status = eng_cli_call(s, "DELETE", path.data, ENG_STR(""), NULL, err);
-        eng_buf_clear(&path);
-    }
+    for (; status == ENG_OK && gone < cli->arg_count; gone += status == ENG_OK)
+        status = remove_key(s, cli->args[gone], err);
+    eng_status said = gone ? say_removed(cli, gone, status < 0 ? NULL : err) : ENG_OK;
     eng_cli_session_close(s);
-    return status;
+    return status < 0 ? status : said;
 }
 
 static const eng_cli_option add_options[] = {

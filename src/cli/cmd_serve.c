@@ -167,9 +167,10 @@ const eng_cli_command eng_cmd_serve = {
     .name = "serve",
     .args = "",
     .summary = "answers over HTTP until it is told to stop",
-    .text = "Settings come from flags, then the environment, then the file of --config. On an address\n"
-            "that other machines reach it starts only with a key (ENGENHO_API_KEY), or with\n"
-            "--keys required and keys made by 'engenho key add'. SIGTERM lets requests under way end.",
+    .text =
+        "Settings come from flags, then the environment, then the file of --config. On an address\n"
+        "that other machines reach it starts only with a key (ENGENHO_API_KEY), or with\n"
+        "--keys required and keys made by 'engenho key add'. SIGTERM lets requests under way end.",
     .example = "engenho serve --listen 127.0.0.1:8000\n"
                "engenho serve --config /etc/engenho.env --print-config",
     .options = options,

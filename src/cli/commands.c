@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 
 const eng_cli_command *const eng_cli_commands[] = {
-    &eng_cmd_serve,  &eng_cmd_key,    &eng_cmd_job,     &eng_cmd_backup,
+    &eng_cmd_serve,   &eng_cmd_key,    &eng_cmd_job,     &eng_cmd_backup,
     &eng_cmd_restore, &eng_cmd_doctor, &eng_cmd_version, NULL,
 };
 

@@ -3,13 +3,14 @@
 #include "base/file.h"
 #include "cli/cli.h"
 
-enum { CONFIG_MAX = 1 << 20 };
+enum { CONFIG_MAX = 1 << 20, NAMES = 4 };
 
 typedef enum { KIND_TEXT, KIND_NUMBER, KIND_SIZE, KIND_CHOICE } setting_kind;
 
 typedef struct {
     setting_kind kind;
-    const char *env[4]; /* the first that is set counts; those behind it are other programs' names */
+    const char
+        *env[NAMES]; /* the first that is set counts; those behind it are other programs' names */
     const char *preset;
     uint64_t min, max;
     bool secret;
@@ -18,14 +19,18 @@ typedef struct {
 /* Both tables in the order of eng_setting. */
 static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_DATA] = {"--data", "DIR", "the data directory", NULL},
-    [ENG_SET_LISTEN] = {"--listen", "ADDRESS", "where to listen, comma separated; unix:PATH too", NULL},
+    [ENG_SET_LISTEN] = {"--listen", "ADDRESS", "where to listen, comma separated; unix:PATH too",
+                        NULL},
     [ENG_SET_KEYS] = {"--keys", "WHEN", "whether API keys are in force: auto|required|off",
                       "auto|required|off"},
-    [ENG_SET_CORS] = {"--cors", "ORIGINS", "pages of these origins may call it, comma separated", NULL},
-    [ENG_SET_RATE] = {"--rate", "N", "requests a minute for keys without a limit of their own", NULL},
+    [ENG_SET_CORS] = {"--cors", "ORIGINS", "pages of these origins may call it, comma separated",
+                      NULL},
+    [ENG_SET_RATE] = {"--rate", "N", "requests a minute for keys without a limit of their own",
+                      NULL},
     [ENG_SET_LOOPS] = {"--loops", "N", "event loops; 0: one a processor", NULL},
     [ENG_SET_WORKERS] = {"--workers", "N", "threads for what may block; 0: two a processor", NULL},
-    [ENG_SET_BODY_MAX] = {"--body-max", "SIZE", "largest JSON body: bytes, or with K, M or G", NULL},
+    [ENG_SET_BODY_MAX] = {"--body-max", "SIZE", "largest JSON body: bytes, or with K, M or G",
+                          NULL},
     [ENG_SET_DRAIN] = {"--drain", "SECONDS", "time for requests under way when it stops", NULL},
     [ENG_SET_ACCESS_LOG] = {"--access-log", "WHETHER", "a line for each request: on|off", "on|off"},
     [ENG_SET_LOG_LEVEL] = {"--log-level", "LEVEL", "debug|info|warn|error|off",
@@ -51,8 +56,9 @@ static const setting settings[ENG_SETTINGS] = {
 };
 
 typedef struct {
-    const char *text;   /* NULL: not set */
-    const char *from;   /* "--listen", "ENGENHO_LISTEN", "/etc/engenho.env:3", "default" */
+    const char *text; /* NULL: not set */
+    const char *from; /* "--listen", "ENGENHO_LISTEN", "/etc/engenho.env:3", "default" */
+    size_t name;      /* of env[], where the file set it; NAMES: it did not */
     uint64_t number;
 } value;
 
@@ -60,20 +66,11 @@ struct eng_cli_config {
     value of[ENG_SETTINGS];
 };
 
-const eng_cli_option *eng_cli_setting_options(void)
-{
-    return options + ENG_SET_LISTEN;
-}
+const eng_cli_option *eng_cli_setting_options(void) { return options + ENG_SET_LISTEN; }
 
-const char *eng_cli_setting_env(eng_setting s)
-{
-    return settings[s].env[0];
-}
+const char *eng_cli_setting_env(eng_setting s) { return settings[s].env[0]; }
 
-const char *eng_cli_setting_preset(eng_setting s)
-{
-    return settings[s].preset;
-}
+const char *eng_cli_setting_preset(eng_setting s) { return settings[s].preset; }
 
 const char *eng_cli_config_text(const eng_cli *cli, eng_setting s)
 {
@@ -138,7 +135,7 @@ static eng_status set(eng_cli *cli, eng_setting s, const char *env, const char *
     if (s == ENG_SET_LISTEN && env && env != settings[s].env[0]) {
         uint64_t port;
         if (!eng_str_u64(eng_str_of(text), &port) || port > UINT16_MAX)
-            return eng_fail(err, ENG_EUSAGE, "%s: expected a port, got '%s'", from, text);
+            return eng_fail(err, ENG_EUSAGE, "%s: expected a port, got '%s'", env, text);
         text = eng_arena_format(&cli->arena, "127.0.0.1:%s", text).ptr;
         if (!text)
             return eng_fail_nomem(err);
@@ -150,17 +147,34 @@ static eng_status set(eng_cli *cli, eng_setting s, const char *env, const char *
 
 /* ---- The file ----------------------------------------------------------------------------------- */
 
-static const char *setting_of_env(eng_str name, eng_setting *out)
+/* Which setting this is, and by which of its names; false where it is none of ours. */
+static bool find_name(eng_str name, eng_setting *out, size_t *which)
 {
     for (int s = 0; s < ENG_SETTINGS; s++) {
-        for (size_t i = 0; i < 4 && settings[s].env[i]; i++) {
+        for (size_t i = 0; i < NAMES && settings[s].env[i]; i++) {
             if (eng_str_eq(eng_str_of(settings[s].env[i]), name)) {
                 *out = (eng_setting)s;
-                return settings[s].env[i];
+                *which = i;
+                return true;
             }
         }
     }
-    return NULL;
+    return false;
+}
+
+static eng_status no_setting(eng_str name, eng_error *err)
+{
+    unsigned nearest = 4;
+    const char *meant = NULL;
+    for (int s = 0; s < ENG_SETTINGS; s++) {
+        unsigned d = eng_str_distance(name, eng_str_of(settings[s].env[0]));
+        if (d < nearest) {
+            nearest = d;
+            meant = settings[s].env[0];
+        }
+    }
+    return eng_fail(err, ENG_EUSAGE, "no setting '%.*s'%s%s%s", ENG_FMT(name),
+                    meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 }
 
 static eng_str unquoted(eng_str text)
@@ -171,42 +185,53 @@ static eng_str unquoted(eng_str text)
     return text;
 }
 
-/* Names of other programs are left alone: the file may serve them too. */
-static eng_status take_line(eng_cli *cli, const char *path, unsigned number, eng_str line,
-                            eng_error *err)
+/* Names of other programs are left alone: the file may serve them too. Without a value it is as if
+ * the line were not there, as an empty variable is as good as none. */
+static eng_status take_line(eng_cli *cli, const char *from, eng_str line, eng_error *err)
 {
     eng_str name, text;
+    eng_setting s;
+    size_t which;
     line = eng_str_trim(line);
     if (line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == ';')
         return ENG_OK;
+    if (memchr(line.ptr, 0, line.len))
+        return eng_fail(err, ENG_EUSAGE, "did not expect a byte 0");
     if (!eng_str_cut(line, '=', &name, &text))
-        return eng_fail(err, ENG_EUSAGE, "'%s' line %u: expected KEY=VALUE", path, number);
+        return eng_fail(err, ENG_EUSAGE, "expected KEY=VALUE");
     name = eng_str_trim(name);
-    eng_setting s;
-    const char *env = setting_of_env(name, &s);
-    if (!env && eng_str_starts(name, ENG_STR("ENGENHO_")))
-        return eng_fail(err, ENG_EUSAGE, "'%s' line %u: no setting '%.*s'", path, number,
-                        ENG_FMT(name));
-    if (!env)
+    text = unquoted(eng_str_trim(text));
+    if (!find_name(name, &s, &which))
+        return eng_str_starts(name, ENG_STR("ENGENHO_")) ? no_setting(name, err) : ENG_OK;
+    if (text.len == 0 || which > cli->config->of[s].name)
         return ENG_OK;
-    eng_str copy = eng_arena_copy(&cli->arena, unquoted(eng_str_trim(text)));
-    eng_str from = eng_arena_format(&cli->arena, "%s:%u", path, number);
-    if (!copy.ptr || !from.ptr)
+    eng_str copy = eng_arena_copy(&cli->arena, text);
+    if (!copy.ptr)
         return eng_fail_nomem(err);
-    return set(cli, s, env, copy.ptr, from.ptr, err);
+    eng_status status = set(cli, s, settings[s].env[which], copy.ptr, from, err);
+    cli->config->of[s].name = which;
+    return status;
+}
+
+static eng_status parse_line(eng_cli *cli, const char *path, unsigned number, eng_str line,
+                             eng_error *err)
+{
+    eng_str from = eng_arena_format(&cli->arena, "%s:%u", path, number);
+    if (!from.ptr)
+        return eng_fail_nomem(err);
+    eng_status status = take_line(cli, from.ptr, line, err);
+    if (status < 0 && status != ENG_ENOMEM)
+        eng_error_prefix(err, "%s", from.ptr);
+    return status;
 }
 
 eng_status eng_cli_config_parse(eng_cli *cli, const char *path, eng_str text, eng_error *err)
 {
     eng_status status = ENG_OK;
+    eng_str line;
     for (unsigned number = 1; text.len && status == ENG_OK; number++) {
-        eng_str line, rest;
-        if (!eng_str_cut(text, '\n', &line, &rest)) {
-            line = text;
-            rest = (eng_str){"", 0};
-        }
-        status = take_line(cli, path, number, line, err);
-        text = rest;
+        eng_str_cut(text, '\n', &line, &text);
+        status = parse_line(cli, path, number, line, err);
     }
     return status;
 }
@@ -228,10 +253,11 @@ static eng_status read_environment(eng_cli *cli, eng_error *err)
 {
     eng_status status = ENG_OK;
     for (int s = 0; s < ENG_SETTINGS && status == ENG_OK; s++) {
-        for (size_t i = 0; i < 4 && settings[s].env[i]; i++) {
+        for (size_t i = 0; i < NAMES && settings[s].env[i]; i++) {
             const char *text = getenv(settings[s].env[i]);
             if (text && *text) {
-                status = set(cli, (eng_setting)s, settings[s].env[i], text, settings[s].env[i], err);
+                status = set(cli, (eng_setting)s, settings[s].env[i], text, settings[s].env[i],
+                             err);
                 break;
             }
         }
@@ -246,7 +272,7 @@ eng_status eng_cli_config_read(eng_cli *cli, eng_error *err)
         return eng_fail_nomem(err);
     /* From the weakest to the strongest: what comes later replaces. */
     for (int s = 0; s < ENG_SETTINGS; s++)
-        cli->config->of[s] = (value){settings[s].preset, "default", 0};
+        cli->config->of[s] = (value){settings[s].preset, "default", NAMES, 0};
     const char *file = eng_cli_option_value(cli, "--config");
     eng_status status = file ? read_file(cli, file, err) : ENG_OK;
     if (status == ENG_OK)
@@ -261,29 +287,52 @@ eng_status eng_cli_config_read(eng_cli *cli, eng_error *err)
     return status;
 }
 
-void eng_cli_config_print(const eng_cli *cli, eng_buf *out)
+static void print_json(const eng_cli *cli, eng_buf *out)
 {
     eng_json_writer w = eng_json_write_to(out);
-    if (cli->json)
-        eng_json_open(&w, '{');
+    eng_json_open(&w, '{');
     for (int s = 0; s < ENG_SETTINGS; s++) {
         const value *v = &cli->config->of[s];
-        const char *shown = !v->text ? NULL : settings[s].secret ? "set" : v->text;
-        if (cli->json) {
-            eng_json_name(&w, eng_str_of(settings[s].env[0]));
-            eng_json_open(&w, '{');
-            eng_json_name(&w, ENG_STR("value"));
-            shown ? eng_json_string(&w, eng_str_of(shown)) : eng_json_null(&w);
-            eng_json_member(&w, "from", eng_str_of(shown ? v->from : "not set"));
-            eng_json_close(&w, '}');
-        } else if (shown) {
-            eng_buf_format(out, "# %s\n%s=%s\n", v->from, settings[s].env[0], shown);
-        } else {
-            eng_buf_format(out, "# not set\n#%s=\n", settings[s].env[0]);
-        }
-    }
-    if (cli->json) {
+        eng_json_name(&w, eng_str_of(settings[s].env[0]));
+        eng_json_open(&w, '{');
+        eng_json_name(&w, ENG_STR("value"));
+        if (v->text)
+            eng_json_string(&w, eng_str_of(settings[s].secret ? "set" : v->text));
+        else
+            eng_json_null(&w);
+        eng_json_member(&w, "from", eng_str_of(v->text ? v->from : "not set"));
         eng_json_close(&w, '}');
-        eng_buf_byte(out, '\n');
     }
+    eng_json_close(&w, '}');
+    eng_buf_byte(out, '\n');
+}
+
+/* What would not be read back as it is: blanks at its ends, quotes around it. */
+static bool needs_quotes(eng_str text)
+{
+    return eng_str_trim(text).len < text.len || unquoted(text).len < text.len;
+}
+
+/* Lines that are themselves a file for --config. */
+static void print_lines(const eng_cli *cli, eng_buf *out)
+{
+    for (int s = 0; s < ENG_SETTINGS; s++) {
+        const value *v = &cli->config->of[s];
+        const char *name = settings[s].env[0];
+        eng_buf_format(out, "# %s\n", v->text ? v->from : "not set");
+        if (!v->text || settings[s].secret)
+            eng_buf_format(out, "#%s=%s\n", name, v->text ? "(set, not shown)" : "");
+        else if (needs_quotes(eng_str_of(v->text)))
+            eng_buf_format(out, "%s=\"%s\"\n", name, v->text);
+        else
+            eng_buf_format(out, "%s=%s\n", name, v->text);
+    }
+}
+
+void eng_cli_config_print(const eng_cli *cli, eng_buf *out)
+{
+    if (cli->json)
+        print_json(cli, out);
+    else
+        print_lines(cli, out);
 }

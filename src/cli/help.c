@@ -243,10 +243,11 @@ void eng_cli_completion(eng_buf *out)
         for (const eng_cli_command *const *sub = (*c)->subs; sub && *sub; sub++)
             choice_cases(out, (*sub)->options);
     }
-    eng_buf_str(out, ENG_STR("    --data|--config)\n        COMPREPLY=($(compgen -f -- \"$word\"))\n"
-                             "        return ;;\n"
-                             "    esac\n"
-                             "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"));
+    eng_buf_str(out,
+                ENG_STR("    --data|--config)\n        COMPREPLY=($(compgen -f -- \"$word\"))\n"
+                        "        return ;;\n"
+                        "    esac\n"
+                        "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n"));
     for (const eng_cli_command *const *c = eng_cli_commands; *c; c++) {
         char pattern[128];
         for (const eng_cli_command *const *sub = (*c)->subs; sub && *sub; sub++) {

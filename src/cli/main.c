@@ -21,10 +21,7 @@ static void (*whole_program(int argc, char **argv))(eng_buf *)
     return NULL;
 }
 
-static void general_help(eng_buf *out)
-{
-    eng_cli_help(out, NULL, NULL);
-}
+static void general_help(eng_buf *out) { eng_cli_help(out, NULL, NULL); }
 
 static eng_status print_made(void (*make)(eng_buf *), eng_error *err)
 {

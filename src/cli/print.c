@@ -46,7 +46,8 @@ static size_t column_width(const eng_str *cells, size_t columns, size_t rows, si
 static void put_cell(eng_buf *out, eng_str cell)
 {
     for (size_t i = 0; i < cell.len; i++)
-        eng_buf_byte(out, (unsigned char)cell.ptr[i] < 0x20 || cell.ptr[i] == 0x7f ? '?' : cell.ptr[i]);
+        eng_buf_byte(out,
+                     (unsigned char)cell.ptr[i] < 0x20 || cell.ptr[i] == 0x7f ? '?' : cell.ptr[i]);
 }
 
 /* Cells are padded by characters, not bytes: names have accents. */
@@ -95,7 +96,8 @@ eng_str eng_cli_ago(eng_arena *arena, eng_str rfc3339)
     return ENG_STR("now");
 }
 
-void eng_cli_progress(const eng_cli *cli, const char *what, uint64_t done, uint64_t total, double eta_s)
+void eng_cli_progress(const eng_cli *cli, const char *what, uint64_t done, uint64_t total,
+                      double eta_s)
 {
     enum { WIDTH = 24 };
     char bar[WIDTH + 1];

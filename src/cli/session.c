@@ -17,7 +17,7 @@ enum {
 struct eng_cli_session {
     eng_cli *cli;
     char *socket;
-    eng *engine;         /* ours, or NULL where a server has it */
+    eng *engine; /* ours, or NULL where a server has it */
     eng_serve *server;
     eng_http_client *client;
 };
