@@ -379,11 +379,9 @@ def run_script(path):
 def main(words):
     paths = [pathlib.Path(word) for word in words if not word.startswith("-")] or sorted(HERE.glob("*.http"))
     total = Count("http")
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max(2, int(os.environ.get("JOBS") or os.cpu_count() or 1))) as pool:
         for count in pool.map(run_script, paths):
-            total.passed += count.passed
-            total.failed += count.failed
-            total.skipped += count.skipped
+            total.add(count)
     return total.finish()
 
 

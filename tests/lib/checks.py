@@ -1,6 +1,7 @@
 """Counting, as every stage does it: FAIL and SKIP lines, and a last line with the sums."""
 
 import sys
+import threading
 import time
 import traceback
 
@@ -24,8 +25,11 @@ def equal(got, wanted, what):
 
 
 class Count:
+    """Checks may run in several threads at once."""
+
     def __init__(self, stage):
         self.stage, self.passed, self.failed, self.skipped = stage, 0, 0, 0
+        self.lock = threading.Lock()
 
     def run(self, name, function, *arguments):
         """One check; True if it passed."""
@@ -33,22 +37,30 @@ class Count:
         try:
             said = function(*arguments)
         except Skip as why:
-            self.skipped += 1
+            with self.lock:
+                self.skipped += 1
             print("SKIP %s.%s  %s" % (self.stage, name, why), flush=True)
             return False
         except Failure as failure:
             return self.fail(name, str(failure))
         except Exception:                                       # pylint: disable=broad-except
             return self.fail(name, traceback.format_exc())
-        self.passed += 1
+        with self.lock:
+            self.passed += 1
         if said or "-v" in sys.argv:
             print("PASS %s.%s  %s (%.1f s)" % (self.stage, name, said or "", time.monotonic() - began), flush=True)
         return True
 
     def fail(self, name, message):
-        self.failed += 1
+        with self.lock:
+            self.failed += 1
         print("FAIL %s.%s  %s" % (self.stage, name, message), flush=True)
         return False
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
     def finish(self):
         """Prints the last line; the exit status."""
