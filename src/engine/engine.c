@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "engine/engine_internal.h"
+#include "kern/kern.h"
 #include "net/net.h"
 
 #include <curl/curl.h>
@@ -35,7 +36,9 @@ eng_status eng_init(eng_error *err)
 {
     if (inits++)
         return ENG_OK;
-    eng_status status = eng_store_init(err);
+    eng_status status = eng_kern_init(err);
+    if (status == ENG_OK)
+        status = eng_store_init(err);
     if (status < 0) {
         inits--;
         return status;

@@ -1,0 +1,42 @@
+/* The variants' tables, and what they share; of kern alone. */
+#ifndef ENG_KERN_INTERNAL_H
+#define ENG_KERN_INTERNAL_H
+
+#include "kern/kern.h"
+
+#if defined(__x86_64__)
+#define ENG_KERN_X86 1
+#endif
+
+extern const eng_kern eng_kern_generic;
+#ifdef ENG_KERN_X86
+extern const eng_kern eng_kern_avx2;
+extern const eng_kern eng_kern_avx2vnni;
+extern const eng_kern eng_kern_avx512vnni;
+extern const eng_kern eng_kern_avx512bf16;
+extern const eng_kern eng_kern_amx;
+
+/* What two of them have in place of avx512vnni's. */
+extern const eng_kern_attention eng_kern_bf16_attention;
+void eng_kern_amx_linear_i8(const eng_kern_matrix *w, const uint8_t *x, const eng_kern_row *rows,
+                            size_t m, const eng_kern_out *out);
+#endif
+
+/* Everything between these two is compiled for that processor, whatever the flags of the file. */
+#if defined(__clang__)
+#define ENG_PRAGMA(text) _Pragma(#text)
+#define ENG_TARGET_BEGIN(features)                                                                 \
+    ENG_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define ENG_TARGET_END ENG_PRAGMA(clang attribute pop)
+#else
+#define ENG_PRAGMA(text) _Pragma(#text)
+#define ENG_TARGET_BEGIN(features)                                                                 \
+    ENG_PRAGMA(GCC push_options)                                                                   \
+    ENG_PRAGMA(GCC target(features))
+#define ENG_TARGET_END ENG_PRAGMA(GCC pop_options)
+#endif
+
+/* A head's values: a row a token, of this many floats. */
+static inline size_t eng_kern_value_stride(size_t width) { return (width + 15) / 16 * 16; }
+
+#endif
