@@ -143,6 +143,9 @@ void eng_exchange_send(eng_exchange *x, int status);
 /* The same with a body that lives as long as the process; with `gzipped`, its compressed form. */
 void eng_exchange_send_static(eng_exchange *x, int status, eng_str body, eng_str gzipped);
 
+/* What HTTP calls a status: "Not Found". */
+const char *eng_http_phrase(int status);
+
 /* For `done`: what was answered. */
 int eng_exchange_status(const eng_exchange *x);
 uint64_t eng_exchange_bytes_out(const eng_exchange *x);

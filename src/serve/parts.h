@@ -134,8 +134,6 @@ void eng_refuse(eng_request *req, const eng_error *err);
 void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message,
                      eng_str field);
 
-/* What HTTP calls a status: "Not Found". */
-const char *eng_http_phrase(int status);
 
 /* ---- Keys and origins ----------------------------------------------------------------------- */
 
