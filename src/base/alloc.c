@@ -31,9 +31,7 @@ static counter_cell cells[CELLS];
 
 typedef struct {
     counter_cell *cell; /* NULL: none claimed yet */
-    uint64_t fail_in;   /* 0: off; 1: the next one fails */
-    bool sticky;
-    bool faulted;
+    eng_alloc_fault fault;
 } thread_state;
 
 static _Thread_local thread_state self;
@@ -91,11 +89,12 @@ static void tally(uint64_t allocations, uint64_t frees, int64_t bytes)
 
 static bool fault(void)
 {
-    if (self.fail_in == 0 || --self.fail_in > 0)
+    eng_alloc_fault *f = &self.fault;
+    if (f->fail_in == 0 || --f->fail_in > 0)
         return false;
-    self.faulted = true;
-    if (self.sticky)
-        self.fail_in = 1;
+    f->faulted = true;
+    if (f->sticky)
+        f->fail_in = 1;
     return true;
 }
 
@@ -171,12 +170,17 @@ eng_alloc_counters eng_alloc_count(void)
 
 void eng_alloc_fail_at(uint64_t n, bool sticky)
 {
-    self.fail_in = n;
-    self.sticky = sticky;
-    self.faulted = false;
+    self.fault = (eng_alloc_fault){.fail_in = n, .sticky = sticky};
 }
 
-bool eng_alloc_faulted(void) { return self.faulted; }
+bool eng_alloc_faulted(void) { return self.fault.faulted; }
+
+eng_alloc_fault eng_alloc_fault_swap(eng_alloc_fault theirs)
+{
+    eng_alloc_fault before = self.fault;
+    self.fault = theirs;
+    return before;
+}
 
 bool eng_budget_take(eng_budget *b, size_t size)
 {

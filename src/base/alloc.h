@@ -41,6 +41,16 @@ eng_alloc_counters eng_alloc_count(void);
 void eng_alloc_fail_at(uint64_t n, bool sticky);
 bool eng_alloc_faulted(void);
 
+/* For a thread that does another's work: with the other's fault it fails where the other would have.
+ * Returns what was there before, to be put back. */
+typedef struct {
+    uint64_t fail_in; /* 0: off; 1: the next one fails */
+    bool sticky;
+    bool faulted;
+} eng_alloc_fault;
+
+eng_alloc_fault eng_alloc_fault_swap(eng_alloc_fault theirs);
+
 /* What one request, document or load may hold at a time. Shared between threads. */
 typedef struct {
     size_t limit; /* 0: no limit */
