@@ -29,16 +29,16 @@ typedef struct eng_store eng_store;
 #define ENG_STORE_VERSION 2
 
 typedef struct {
-    const char *path;     /* of the database file; its folder exists */
+    const char *path; /* of the database file; its folder exists */
     bool must_exist;
-    unsigned readers;     /* connections kept for reading; 0: 4 */
+    unsigned readers; /* connections kept for reading; 0: 4 */
 } eng_store_options;
 
 /* Opens, recovers after a crash, migrates. Damage that shows at once (a header that is none, a file
  * shorter than it says, tables that do not fit the version) is ENG_ECORRUPT. Takes milliseconds at
  * any size: what lies deeper is found by eng_store_check. */
-eng_status eng_store_open(const eng_store_options *options, eng_store **out, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_store_open(const eng_store_options *options, eng_store **out,
+                          eng_error *err) ENG_MUST_CHECK;
 void eng_store_close(eng_store *s);
 
 typedef struct {
@@ -51,8 +51,8 @@ void eng_store_count(eng_store *s, eng_store_counters *out);
 /* ---- Small things that are remembered by name --------------------------------------------------- */
 
 /* ENG_ENOTFOUND where it was never set. */
-eng_status eng_store_get(eng_store *s, eng_str name, eng_arena *arena, eng_str *value, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_store_get(eng_store *s, eng_str name, eng_arena *arena, eng_str *value,
+                         eng_error *err) ENG_MUST_CHECK;
 eng_status eng_store_set(eng_store *s, eng_str name, eng_str value, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Keys ---------------------------------------------------------------------------------------- */
@@ -60,7 +60,7 @@ eng_status eng_store_set(eng_store *s, eng_str name, eng_str value, eng_error *e
 #define ENG_STORE_KEY_HASH 32
 
 typedef struct {
-    int64_t row;          /* for paging: grows, never reused */
+    int64_t row; /* for paging: grows, never reused */
     eng_str id;
     eng_str name;
     eng_role role;
@@ -82,48 +82,49 @@ typedef struct {
     int64_t id;
     eng_str kind;
     eng_job_state state;
-    eng_str params;       /* JSON */
+    eng_str params; /* JSON */
     uint64_t done;
     uint64_t total;
-    eng_str result;       /* JSON; ptr NULL: none */
-    eng_str error;        /* ptr NULL: none */
-    eng_str owner;        /* who runs it, or ran it last */
-    int64_t lease_ms;     /* until when it is the owner's */
+    eng_str result;   /* JSON; ptr NULL: none */
+    eng_str error;    /* ptr NULL: none */
+    eng_str owner;    /* who runs it, or ran it last */
+    int64_t lease_ms; /* until when nobody else may claim it */
     unsigned attempt;
-    bool cancel;          /* somebody asked for it */
+    bool cancel; /* somebody asked for it */
     int64_t created_ms;
     int64_t started_ms;
     int64_t ended_ms;
 } eng_store_job;
 
-eng_status eng_store_job_add(eng_store *s, eng_str kind, eng_str params, int64_t *id, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_store_job_add(eng_store *s, eng_str kind, eng_str params, int64_t *id,
+                             eng_error *err) ENG_MUST_CHECK;
 /* The oldest that is queued, or running with a lease that has ended, becomes `owner`'s for lease_ms
  * from now; attempt grows. ENG_ENOTFOUND where there is none. */
 eng_status eng_store_job_claim(eng_store *s, eng_str owner, int64_t lease_ms, eng_arena *arena,
                                eng_store_job *out, eng_error *err) ENG_MUST_CHECK;
 /* Still at it: the lease ends lease_ms from now; says how far. *cancel tells whether to stop.
- * ENG_ECONFLICT where the job is no longer the owner's. */
+ * ENG_ECONFLICT where the job is no longer the owner's: it ended, another claimed it, or its lease was
+ * taken away. A lease that has merely run out can be renewed until another claims. */
 eng_status eng_store_job_progress(eng_store *s, int64_t id, eng_str owner, uint64_t done,
-                                  uint64_t total, int64_t lease_ms, bool *cancel, eng_error *err)
-    ENG_MUST_CHECK;
+                                  uint64_t total, int64_t lease_ms, bool *cancel,
+                                  eng_error *err) ENG_MUST_CHECK;
 /* Ends it: result and error as in eng_store_job. Back to ENG_JOB_QUEUED gives it back unfinished, and
  * the attempt does not count. ENG_ECONFLICT as above. */
 eng_status eng_store_job_end(eng_store *s, int64_t id, eng_str owner, eng_job_state state,
                              eng_str result, eng_str error, eng_error *err) ENG_MUST_CHECK;
-/* Every running job's lease ends now: for who holds the data directory's lock and knows that no
+/* Every running job's lease is taken away: for who holds the data directory's lock and knows that no
  * other owner lives. */
 eng_status eng_store_job_release(eng_store *s, eng_error *err) ENG_MUST_CHECK;
 /* A queued one is cancelled at once (*state tells), a running one marked. ENG_ECONFLICT: ended. */
-eng_status eng_store_job_cancel(eng_store *s, int64_t id, eng_job_state *state, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_store_job_cancel(eng_store *s, int64_t id, eng_job_state *state,
+                                eng_error *err) ENG_MUST_CHECK;
 eng_status eng_store_job_get(eng_store *s, int64_t id, eng_arena *arena, eng_store_job *out,
                              eng_error *err) ENG_MUST_CHECK;
 /* Those with id < before (INT64_MAX for the first page), newest first. */
 eng_status eng_store_job_page(eng_store *s, int64_t before, size_t limit, eng_arena *arena,
                               eng_store_job **out, size_t *count, eng_error *err) ENG_MUST_CHECK;
-eng_status eng_store_job_counts(eng_store *s, uint64_t *queued, uint64_t *running, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_store_job_counts(eng_store *s, uint64_t *queued, uint64_t *running,
+                                eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Knowledge ----------------------------------------------------------------------------------- */
 

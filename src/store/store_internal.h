@@ -1,0 +1,147 @@
+/*
+ * What the files of the store share.
+ *
+ *     care.c  key.c  job.c  small.c ...     operations: a struct of arguments, a function, its SQL
+ *          |                |
+ *     eng_store_write  eng_store_read       store.c hands the function a connection: the writer's,
+ *          |                |               in its turn, or a reader's
+ *        eng_conn: conn.c                   a connection, the statements it keeps
+ *        eng_sql:  sql.c                    one statement, from its parameters to its end
+ */
+#ifndef ENG_STORE_INTERNAL_H
+#define ENG_STORE_INTERNAL_H
+
+#include "base/error.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+/* ---- Connections (conn.c) ------------------------------------------------------------------------ */
+
+enum { ENG_CONN_KEEPS = 256 }; /* statements, more than there are texts of them; a power of two */
+
+typedef struct {
+    sqlite3 *db;
+    const char *path; /* for messages; borrowed */
+    struct {
+        const char *text;
+        sqlite3_stmt *stmt;
+    } kept[ENG_CONN_KEEPS];
+} eng_conn;
+
+typedef enum {
+    ENG_CONN_WRITE,  /* the writer's; see eng_conn_make_writer */
+    ENG_CONN_READ,   /* a reader's, or a file that is only looked at */
+    ENG_CONN_FROZEN, /* the same of a file that nobody writes: neither locks nor a log are made */
+    ENG_CONN_NEW     /* a file that is being made, synced by whoever makes it */
+} eng_conn_use;
+
+eng_status eng_conn_open(const char *path, eng_conn_use use, eng_conn **out,
+                         eng_error *err) ENG_MUST_CHECK;
+/* What the writer's needs before it writes, after it was found to be ours. */
+eng_status eng_conn_make_writer(eng_conn *c, bool empty, eng_error *err) ENG_MUST_CHECK;
+/* One in memory, gone when closed. */
+eng_status eng_conn_open_scratch(eng_conn **out, eng_error *err) ENG_MUST_CHECK;
+void eng_conn_close(eng_conn *c);
+
+/* SQLite's code as an error that names the file. */
+eng_status eng_conn_fail(eng_conn *c, int code, eng_error *err);
+/* Text of any number of statements, none of which is kept. */
+eng_status eng_conn_script(eng_conn *c, const char *text, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Statements (sql.c) -------------------------------------------------------------------------- */
+
+/*
+ * One use of a statement. The first failure sticks: what follows does nothing, and eng_sql_end says
+ * what it was.
+ *
+ *     eng_sql q = eng_sql_use(c, "SELECT value FROM small WHERE name = ?");
+ *     eng_sql_text(&q, name);
+ *     if (eng_sql_row(&q))
+ *         value = eng_sql_get_text(&q, 0, arena);
+ *     return eng_sql_end(&q, err);
+ *
+ * The text must be a literal: the connection keeps what SQLite made of it under its address.
+ * Parameters are bound in their order, and what they look at must live until the end.
+ */
+typedef struct {
+    eng_conn *conn;
+    sqlite3_stmt *stmt; /* NULL: it could not be prepared */
+    int bound;
+    int code; /* of SQLite; an error sticks */
+} eng_sql;
+
+eng_sql eng_sql_use(eng_conn *c, const char *text);
+void eng_sql_int(eng_sql *q, int64_t value);
+void eng_sql_count(eng_sql *q, size_t value);
+void eng_sql_text(eng_sql *q, eng_str value); /* ptr NULL: NULL */
+void eng_sql_blob(eng_sql *q, const void *data, size_t len);
+/* The next row: false at the end, and on failure. */
+bool eng_sql_row(eng_sql *q);
+int64_t eng_sql_get_int(eng_sql *q, int column);
+/* Copied, with a NUL behind it; ptr NULL for NULL. */
+eng_str eng_sql_get_text(eng_sql *q, int column, eng_arena *arena);
+/* Exactly len bytes; others are damage. */
+void eng_sql_get_bytes(eng_sql *q, int column, void *out, size_t len);
+/* An array in an arena that grows as rows come; running out of memory is the statement's failure. */
+typedef struct {
+    eng_arena *arena;
+    size_t size; /* of an item */
+    void *items; /* NULL: none */
+    size_t count;
+    size_t room;
+} eng_list;
+
+void *eng_list_add(eng_list *l, eng_sql *q);
+
+/* Runs what is left of it, and gives it back. */
+eng_status eng_sql_end(eng_sql *q, eng_error *err) ENG_MUST_CHECK;
+/* A text without parameters and rows. */
+eng_status eng_sql_run(eng_conn *c, const char *text, eng_error *err) ENG_MUST_CHECK;
+/* Rows that the last INSERT, UPDATE or DELETE changed; and the id that the last INSERT made. */
+int64_t eng_sql_changed(const eng_conn *c);
+int64_t eng_sql_made(const eng_conn *c);
+
+/* ---- Operations (store.c, writer.c) -------------------------------------------------------------- */
+
+/*
+ * What runs on a connection within a transaction. Those that write may be run a second time after
+ * what the first run did was rolled back: outputs are set anew, inputs are left alone.
+ */
+typedef eng_status eng_store_op(eng_conn *c, void *args, eng_error *err);
+
+/* Returns when it is on disk, or has failed and left nothing. */
+eng_status eng_store_write(eng_store *s, eng_store_op *run, void *args,
+                           eng_error *err) ENG_MUST_CHECK;
+/* As of one instant. */
+eng_status eng_store_read(eng_store *s, eng_store_op *run, void *args,
+                          eng_error *err) ENG_MUST_CHECK;
+
+typedef struct eng_writer eng_writer;
+
+/* The connection is used by the writer alone until it is stopped. */
+eng_status eng_writer_start(eng_conn *c, eng_writer **out, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_writer_do(eng_writer *w, eng_store_op *run, void *args,
+                         eng_error *err) ENG_MUST_CHECK;
+void eng_writer_count(eng_writer *w, eng_store_counters *out);
+/* After the last operation has returned. */
+void eng_writer_stop(eng_writer *w);
+
+const char *eng_store_path(const eng_store *s);
+/* Of the log that stands beside a database, to be freed; NULL when memory ran out. */
+char *eng_store_log_path(const char *path);
+/* The name of a new file must survive a crash as its content does. */
+eng_status eng_store_sync_folder(const char *path, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Tables (schema.c) --------------------------------------------------------------------------- */
+
+/* Whether it is a database of ours: its version, 0 for an empty one. ENG_ECORRUPT where it belongs to
+ * another program, ENG_EVERSION where it is newer. */
+eng_status eng_schema_version(eng_conn *c, int *version, eng_error *err) ENG_MUST_CHECK;
+/* From the version it has to a later one, in one transaction. */
+eng_status eng_schema_migrate(eng_conn *c, int to, eng_error *err) ENG_MUST_CHECK;
+/* Calls `differs` with a sentence for each table and index that is not as its version has it. */
+eng_status eng_schema_compare(eng_conn *c, void (*differs)(void *ctx, const char *message),
+                              void *ctx, eng_error *err) ENG_MUST_CHECK;
+
+#endif
