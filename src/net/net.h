@@ -167,17 +167,18 @@ void eng_exchange_end(eng_exchange *x, bool abrupt);
 /* ---- Addresses -------------------------------------------------------------------------------- */
 
 typedef struct {
-    eng_str scheme; /* lower case as written: "http" or "https" */
+    eng_str scheme; /* "http" or "https", in whatever case it was written */
     eng_str host;   /* without brackets */
     uint16_t port;  /* the scheme's where none was given */
-    eng_str path;   /* at least "/"; with its query */
+    eng_str path;   /* with its query, without its fragment; "/" where there is neither */
 } eng_url;
 
-/* http and https alone; no user, no blanks, no control characters. Views into `text`. */
+/* http and https alone; no user, no blanks, no control characters, no host that some would read as an
+ * address and others as a name. ENG_EINVALID for all else. Views into `text`, or of what is static. */
 eng_status eng_url_read(eng_str text, eng_url *out, eng_error *err) ENG_MUST_CHECK;
 
 /* %XX to bytes; ENG_EMALFORMED for a broken escape, a NUL, or bytes that are not UTF-8. With
- * `form`, '+' is a blank. */
+ * `form`, '+' is a blank. *out is `text` itself where nothing had to be decoded. */
 eng_status eng_url_decode(eng_str text, bool form, eng_arena *arena, eng_str *out, eng_error *err)
     ENG_MUST_CHECK;
 /* All but letters, digits and -._~ becomes %XX. */
@@ -245,7 +246,7 @@ typedef struct {
     eng_str body;
     unsigned connect_timeout_ms; /* 0: 2 s */
     unsigned timeout_ms;       /* of the whole; 0: 30 s */
-    unsigned silence_ms;       /* between two pieces of the reply; 0: none of its own */
+    unsigned silence_ms;       /* how long nothing may move, either way; 0: none of its own */
     unsigned retries;          /* beyond the first try; GET, HEAD, PUT, DELETE alone; with backoff,
                                   and Retry-After honoured */
     unsigned redirects;        /* how many are followed */
