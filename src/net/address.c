@@ -154,6 +154,13 @@ bool eng_host_is_local(eng_str host)
     return eng_str_eq_nocase(name, ENG_STR("localhost")) || parse(AF_INET, name, address);
 }
 
+bool eng_host_is_near(eng_str host)
+{
+    struct in6_addr address;
+    return eng_str_eq_nocase(host, ENG_STR("localhost")) ||
+           (read_address(host, &address) && is_private6(address.s6_addr));
+}
+
 /* ---- What a list allows ----------------------------------------------------------------------- */
 
 static bool is_name(eng_str text)

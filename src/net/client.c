@@ -15,6 +15,7 @@
  * the check meaningless, so calls that are checked use none.
  */
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
@@ -82,6 +83,7 @@ typedef struct {
     bool caller_failed; /* the error is the caller's own, and passed on as it is */
     size_t received;
     uint64_t pause_ms;
+    unsigned starved; /* the counter below, as the call began */
     eng_http_answer answer;
     eng_status status; /* of what failed within a callback */
     eng_error error;
@@ -90,17 +92,30 @@ typedef struct {
 
 /* ---- libcurl as a whole ----------------------------------------------------------------------- */
 
+/* How often libcurl got no memory on this thread: what it then says is often something else. */
+static _Thread_local unsigned starved;
+
+static void *fed(void *p)
+{
+    starved += !p;
+    return p;
+}
+
+static void *curl_alloc(size_t size) { return fed(eng_alloc(size)); }
+
 static void *curl_zalloc(size_t count, size_t size)
 {
     size_t total;
-    return __builtin_mul_overflow(count, size, &total) ? NULL : eng_zalloc(total);
+    return fed(eng_mul(count, size, &total) ? eng_zalloc(total) : NULL);
 }
 
-static char *curl_copy(const char *text) { return eng_strdup(eng_str_of(text)); }
+static void *curl_realloc(void *old, size_t size) { return fed(eng_realloc(old, size)); }
+
+static char *curl_copy(const char *text) { return fed(eng_strdup(eng_str_of(text))); }
 
 eng_status eng_net_init(eng_error *err)
 {
-    CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, eng_alloc, eng_free, eng_realloc,
+    CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, eng_free, curl_realloc,
                                          curl_copy, curl_zalloc);
     if (code == CURLE_OUT_OF_MEMORY)
         return eng_fail_nomem(err);
@@ -493,10 +508,10 @@ static CURLcode set_bounds(transfer *t)
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(connect ? connect : CONNECT_TIMEOUT_MS));
     SET(CURLOPT_TIMEOUT_MS, (long)(left ? left : 1));
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    /* A proxy elsewhere cannot reach this machine's own services either. */
+    /* A proxy elsewhere does not reach what is near. */
     if (code == CURLE_OK && curl_url_get(t->url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
         code = CURLE_OUT_OF_MEMORY;
-    if (!t->call->trusted || t->call->unix_socket || (host && eng_host_is_local(eng_str_of(host))))
+    if (!t->call->trusted || t->call->unix_socket || (host && eng_host_is_near(eng_str_of(host))))
         SET(CURLOPT_PROXY, "");
     curl_free(host);
     return code;
@@ -588,7 +603,6 @@ static eng_status status_of(CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
         return ENG_ETIMEOUT;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ENG_EINVALID;
     default:
         return ENG_EUPSTREAM;
@@ -606,13 +620,15 @@ static bool is_passing(CURLcode code)
 
 static eng_status explain(transfer *t, CURLcode code)
 {
-    if (code == CURLE_OUT_OF_MEMORY)
+    if (code == CURLE_OUT_OF_MEMORY || starved != t->starved)
         return eng_fail_nomem(&t->error);
     if (t->refused)
         return eng_fail(&t->error, ENG_EFORBIDDEN, "its address is not public");
     const char *words = t->words[0] ? t->words : curl_easy_strerror(code);
-    char first = words[0] >= 'A' && words[0] <= 'Z' ? (char)(words[0] | 0x20) : words[0];
-    return eng_fail(&t->error, status_of(code), "%c%s", first, words + 1);
+    /* Messages are lower case, but for words that are capitals throughout. */
+    bool lower = words[0] >= 'A' && words[0] <= 'Z' && !(words[1] >= 'A' && words[1] <= 'Z');
+    return eng_fail(&t->error, status_of(code), "%c%s", lower ? words[0] | 0x20 : words[0],
+                    words + 1);
 }
 
 /* ENG_OK: t->plan says how it goes on. */
@@ -627,7 +643,8 @@ static eng_status attempt(transfer *t)
         return ENG_OK;
     eng_status status = explain(t, code);
     t->pause_ms = backoff_ms(t);
-    if (t->refused || !is_passing(code) || !can_retry(t) || t->pause_ms >= left_ms(t))
+    if (status == ENG_ENOMEM || t->refused || !is_passing(code) || !can_retry(t) ||
+        t->pause_ms >= left_ms(t))
         return status;
     t->plan = RETRY;
     return ENG_OK;
@@ -700,7 +717,7 @@ static eng_status finish(transfer *t)
 eng_status eng_http_fetch(eng_http_client *c, const eng_http_call *call, eng_http_answer *out,
                           eng_error *err)
 {
-    transfer t = {.client = c, .call = call};
+    transfer t = {.client = c, .call = call, .starved = starved};
     eng_status status = begin(&t);
     if (status == ENG_OK)
         status = all_attempts(&t);
@@ -710,6 +727,8 @@ eng_status eng_http_fetch(eng_http_client *c, const eng_http_call *call, eng_htt
         *out = t.answer;
     } else {
         eng_http_answer_clear(&t.answer);
+        if (!t.caller_failed && starved != t.starved)
+            status = eng_fail_nomem(&t.error);
         if (err)
             *err = t.error;
         if (t.h && !t.caller_failed && status != ENG_ENOMEM)

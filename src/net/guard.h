@@ -29,4 +29,7 @@ bool eng_guard_allows_host(const eng_guard *g, eng_str host);
 /* Public, or in the list. */
 bool eng_guard_allows(const eng_guard *g, const struct sockaddr *address);
 
+/* localhost, or an address that is not public, bare or in brackets. */
+bool eng_host_is_near(eng_str host);
+
 #endif
