@@ -49,12 +49,13 @@ static bool trailer_byte(eng_chunked *c, char byte)
 {
     if (byte == '\r') {
         c->state = TRAILER_LF;
-        return true;
+        return c->blank_line || c->colon;
     }
     /* A line that begins with a blank would be folded. */
     if (c->blank_line && (byte == ' ' || byte == '\t' || byte == ':'))
         return false;
     c->blank_line = false;
+    c->colon |= byte == ':';
     return is_text(byte) && ++c->extra <= EXTRA_MAX;
 }
 
@@ -89,6 +90,7 @@ static bool take(eng_chunked *c, char byte)
     default: /* TRAILER_LF */
         c->state = c->blank_line ? DONE : TRAILER;
         c->blank_line = true;
+        c->colon = false;
         return byte == '\n';
     }
 }

@@ -282,9 +282,9 @@ static eng_head_state take_encoding(reader *r, eng_str value)
     }
     eng_str rest = value, one;
     while (next_element(&rest, &one))
-        if (eng_str_eq_nocase(one, ENG_STR("chunked")))
-            return refuse(r, 400, "chunked is not the only transfer coding");
-    return refuse(r, value.len ? 501 : 400, "only the transfer coding chunked is known");
+        if (rest.ptr && eng_str_eq_nocase(one, ENG_STR("chunked")))
+            return refuse(r, 400, "chunked is not the last transfer coding");
+    return refuse(r, value.len ? 501 : 400, "the only transfer coding known is chunked");
 }
 
 static eng_head_state take_connection(reader *r, eng_str value)

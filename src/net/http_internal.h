@@ -71,6 +71,7 @@ typedef struct {
     uint8_t state;
     uint8_t digits;
     bool blank_line; /* of the trailers: nothing stands in this line yet */
+    bool colon;      /* ... and whether one does */
 } eng_chunked;
 
 typedef enum { ENG_CHUNK_MORE, ENG_CHUNK_DATA, ENG_CHUNK_END, ENG_CHUNK_BAD } eng_chunk_event;

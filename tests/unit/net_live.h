@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -34,10 +35,7 @@ typedef struct {
     char last_why[128];
 } net_live;
 
-static inline void nap_ms(unsigned ms)
-{
-    usleep(ms * 1000);
-}
+static inline void nap_ms(unsigned ms) { usleep(ms * 1000); }
 
 /* Waits until a condition holds; the test fails where it does not within ten seconds. */
 #define assert_soon(condition)                                                                     \
@@ -63,7 +61,7 @@ static inline int net_connect(const net_live *l)
 static inline int net_connect_unix(const char *path)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    snprintf(to.sun_path, sizeof to.sun_path, "%.100s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
@@ -79,10 +77,7 @@ static inline void net_send(int fd, eng_str text)
     }
 }
 
-static inline void net_say(int fd, const char *text)
-{
-    net_send(fd, eng_str_of(text));
-}
+static inline void net_say(int fd, const char *text) { net_send(fd, eng_str_of(text)); }
 
 /* All until the other side ends or resets; *reset says which. */
 static inline void net_read_all(int fd, eng_buf *out, bool *reset)
