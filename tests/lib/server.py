@@ -68,12 +68,15 @@ class Server:
                 if not name.startswith(("ENGENHO", "PORT", "ML_API_PORT"))}
         return {**kept, **self.env}
 
-    def start(self, *options, wrap=(), **how):
-        """Starts it and waits for the line with its address. `wrap` stands before the command."""
-        log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([*wrap, *self.command(*options)], env=self.environment(),
-                                        stdout=subprocess.PIPE, stderr=log, **how)
-        log.close()
+    def spawn(self, *options, wrap=(), **how):
+        """Starts it and does not wait. `wrap` stands before the command."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([*wrap, *self.command(*options)], env=self.environment(),
+                                            stdout=subprocess.PIPE, stderr=log, **how)
+
+    def start(self, *options, **how):
+        """Starts it and waits for the line with its address."""
+        self.spawn(*options, **how)
         line = self.first_line()
         found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         if not found:
@@ -101,9 +104,10 @@ class Server:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
-    def kill(self):
+    def kill(self, before_wait=lambda: None):
         """As a crash: nothing is told to it."""
         self.process.send_signal(signal.SIGKILL)
+        before_wait()
         status = self.process.wait(30)
         self.process.stdout.close()
         self.process = None
