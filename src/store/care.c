@@ -52,6 +52,19 @@ static eng_status copy_pages(backup *b, eng_error *err)
     return finished == SQLITE_OK ? ENG_OK : eng_conn_fail(b->dest, finished, err);
 }
 
+/* The name of a new file must survive a crash as its content does. */
+static eng_status sync_folder_of(const char *path, eng_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+    char *folder = eng_strdup(slash ? (eng_str){path, len} : ENG_STR("."));
+    if (!folder)
+        return eng_fail_nomem(err);
+    eng_status status = eng_dir_sync(folder, err);
+    eng_free(folder);
+    return status;
+}
+
 static eng_status sync_file(const char *path, eng_error *err)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -62,7 +75,7 @@ static eng_status sync_file(const char *path, eng_error *err)
         return status;
     }
     close(fd);
-    return eng_store_sync_folder(path, err);
+    return sync_folder_of(path, err);
 }
 
 static eng_status copy_database(backup *b, const char *path, eng_error *err)

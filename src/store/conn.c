@@ -192,6 +192,8 @@ eng_status eng_conn_open_scratch(eng_conn **out, eng_error *err)
     if (status < 0)
         return status;
     status = connect(c, ":memory:", SQLITE_OPEN_READWRITE, err);
+    if (status == ENG_OK)
+        status = eng_conn_script(c, layout_pragmas, err);
     if (status < 0)
         eng_conn_close(c);
     else

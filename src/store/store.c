@@ -5,7 +5,6 @@
 #include "store/store_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -77,31 +76,27 @@ void eng_store_quit(void) { sqlite3_shutdown(); }
 
 /* ---- Opening ---- */
 
-/* The name of a new file must survive a crash as its content does. */
-eng_status eng_store_sync_folder(const char *path, eng_error *err)
+/* Closed to others; SQLite gives the files beside it the same mode. */
+static eng_status make_file(const char *path, eng_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
-    char *folder = eng_strdup(slash ? (eng_str){path, len} : ENG_STR("."));
-    if (!folder)
-        return eng_fail_nomem(err);
-    eng_status status = eng_dir_sync(folder, err);
-    eng_free(folder);
+    eng_buf image;
+    eng_buf_init(&image, 1 << 20);
+    eng_status status = eng_schema_image(&image, err);
+    if (status == ENG_OK)
+        status = eng_file_write(path, eng_buf_view(&image), 0600, err);
+    eng_buf_clear(&image);
     return status;
 }
 
-/* Closed to others; SQLite gives the files beside it the same mode. */
-static eng_status make_file(const char *path, bool must_exist, eng_error *err)
+static eng_status find_file(const char *path, bool must_exist, eng_error *err)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | (must_exist ? 0 : O_CREAT | O_EXCL), 0600);
-    if (fd < 0 && must_exist && errno == ENOENT)
-        return eng_fail(err, ENG_ENOTFOUND, "there is no database '%s'", path);
-    if (fd < 0 && errno != EEXIST)
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return S_ISREG(st.st_mode) ? ENG_OK : eng_fail(err, ENG_ECORRUPT, "'%s' is no file", path);
+    if (errno != ENOENT)
         return eng_fail_errno(err, errno, "cannot open '%s'", path);
-    if (fd < 0)
-        return ENG_OK;
-    close(fd);
-    return must_exist ? ENG_OK : eng_store_sync_folder(path, err);
+    return must_exist ? eng_fail(err, ENG_ENOTFOUND, "there is no database '%s'", path)
+                      : make_file(path, err);
 }
 
 typedef struct {
@@ -145,7 +140,7 @@ static eng_status open_writer(eng_store *s, eng_error *err)
 
 eng_status eng_store_open(const eng_store_options *options, eng_store **out, eng_error *err)
 {
-    eng_status status = make_file(options->path, options->must_exist, err);
+    eng_status status = find_file(options->path, options->must_exist, err);
     if (status < 0)
         return status;
     eng_store *s = eng_zalloc(sizeof *s);

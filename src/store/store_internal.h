@@ -11,6 +11,7 @@
 #ifndef ENG_STORE_INTERNAL_H
 #define ENG_STORE_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "store/store.h"
 
@@ -130,18 +131,21 @@ void eng_writer_stop(eng_writer *w);
 const char *eng_store_path(const eng_store *s);
 /* Of the log that stands beside a database, to be freed; NULL when memory ran out. */
 char *eng_store_log_path(const char *path);
-/* The name of a new file must survive a crash as its content does. */
-eng_status eng_store_sync_folder(const char *path, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Tables (schema.c) --------------------------------------------------------------------------- */
 
 /* Whether it is a database of ours: its version, 0 for an empty one. ENG_ECORRUPT where it belongs to
  * another program, ENG_EVERSION where it is newer. */
 eng_status eng_schema_version(eng_conn *c, int *version, eng_error *err) ENG_MUST_CHECK;
+/* The bytes of a new file, with all tables in it. */
+eng_status eng_schema_image(eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 /* From the version it has to a later one, in one transaction. */
 eng_status eng_schema_migrate(eng_conn *c, int to, eng_error *err) ENG_MUST_CHECK;
 /* Calls `differs` with a sentence for each table and index that is not as its version has it. */
 eng_status eng_schema_compare(eng_conn *c, void (*differs)(void *ctx, const char *message),
                               void *ctx, eng_error *err) ENG_MUST_CHECK;
+/* Of the tables and indexes it has; and what it should be, of a version. */
+uint64_t eng_schema_known(int version);
+eng_status eng_schema_fingerprint(eng_conn *c, uint64_t *out, eng_error *err) ENG_MUST_CHECK;
 
 #endif
