@@ -10,10 +10,24 @@ enum { BUSY_MS = 5000 }; /* only a program that is none of ours ever holds it th
 
 /* ---- Errors ---- */
 
-/* What the system said, for the codes with which SQLite keeps it. */
+/* What the system said of the file, or of the log. SQLite keeps it in one of three places, which
+ * depends on when it happened: a failed commit is remembered by the file alone. */
+static int system_code(sqlite3 *db)
+{
+    int code = sqlite3_system_errno(db);
+    sqlite3_file *log = NULL;
+    if (code == 0)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+    if (code == 0)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}
+
 static eng_status fail_system(eng_conn *c, const char *what, eng_error *err)
 {
-    int code = c->db ? sqlite3_system_errno(c->db) : 0;
+    int code = system_code(c->db);
     switch (code) {
     case 0:
         return eng_fail(err, ENG_EIO, "cannot %s '%s': %s", what, c->path, sqlite3_errmsg(c->db));
