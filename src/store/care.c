@@ -84,7 +84,7 @@ static eng_status copy_database(backup *b, const char *path, eng_error *err)
     if (status == ENG_OK)
         status = eng_conn_open(b->to, ENG_CONN_NEW, &b->dest, err);
     if (status == ENG_OK)
-        status = eng_sql_run(b->from, "BEGIN", err);
+        status = eng_conn_begin(b->from, false, err);
     if (status == ENG_OK) /* the instant is that of the first read */
         status = eng_sql_run(b->from, "SELECT count(*) FROM sqlite_schema", err);
     if (status == ENG_OK)

@@ -75,6 +75,21 @@ eng_status eng_conn_fail(eng_conn *c, int code, eng_error *err)
     }
 }
 
+/* ---- Transactions ---- */
+
+/* Where memory has run out even this may fail: then the next beginning does it. */
+void eng_conn_rollback(eng_conn *c)
+{
+    if (!sqlite3_get_autocommit(c->db))
+        (void)!eng_sql_run(c, "ROLLBACK", NULL);
+}
+
+eng_status eng_conn_begin(eng_conn *c, bool to_write, eng_error *err)
+{
+    eng_conn_rollback(c);
+    return to_write ? eng_sql_run(c, "BEGIN IMMEDIATE", err) : eng_sql_run(c, "BEGIN", err);
+}
+
 /* ---- Opening ---- */
 
 /*

@@ -252,7 +252,7 @@ static eng_status set_version(eng_conn *c, int version, eng_error *err)
 eng_status eng_schema_migrate(eng_conn *c, int to, eng_error *err)
 {
     int from = 0;
-    eng_status status = eng_sql_run(c, "BEGIN IMMEDIATE", err);
+    eng_status status = eng_conn_begin(c, true, err);
     if (status < 0)
         return status;
     /* Under the transaction: nobody else migrates. */
@@ -263,8 +263,8 @@ eng_status eng_schema_migrate(eng_conn *c, int to, eng_error *err)
         status = set_version(c, to, err);
     if (status == ENG_OK)
         status = eng_sql_run(c, "COMMIT", err);
-    if (status < 0 && !sqlite3_get_autocommit(c->db))
-        (void)!eng_sql_run(c, "ROLLBACK", NULL);
+    if (status < 0)
+        eng_conn_rollback(c);
     return status;
 }
 

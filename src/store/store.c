@@ -233,14 +233,10 @@ eng_status eng_store_read(eng_store *s, eng_store_op *run, void *args, eng_error
     eng_status status = borrow(s, &c, err);
     if (status < 0)
         return status;
-    status = eng_sql_run(c, "BEGIN", err);
+    status = eng_conn_begin(c, false, err);
     if (status == ENG_OK)
         status = run(c, args, err);
-    /* Nothing was written: how it ends cannot fail in a way that matters. */
-    if (!sqlite3_get_autocommit(c->db))
-        (void)!eng_sql_run(c, "ROLLBACK", NULL);
-    if (!sqlite3_get_autocommit(c->db))
-        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    eng_conn_rollback(c); /* nothing was written */
     give_back(s, c);
     return status;
 }

@@ -45,6 +45,9 @@ eng_status eng_conn_make_writer(eng_conn *c, bool empty, eng_error *err) ENG_MUS
 eng_status eng_conn_open_scratch(eng_conn **out, eng_error *err) ENG_MUST_CHECK;
 void eng_conn_close(eng_conn *c);
 
+eng_status eng_conn_begin(eng_conn *c, bool to_write, eng_error *err) ENG_MUST_CHECK;
+/* Of the transaction that is open, if one is. */
+void eng_conn_rollback(eng_conn *c);
 /* SQLite's code as an error that names the file. */
 eng_status eng_conn_fail(eng_conn *c, int code, eng_error *err);
 /* Text of any number of statements, none of which is kept. */

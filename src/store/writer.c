@@ -67,15 +67,6 @@ struct eng_writer {
 
 static bool lost(const eng_writer *w) { return sqlite3_get_autocommit(w->conn->db) != 0; }
 
-static void take_back(eng_writer *w)
-{
-    if (!lost(w))
-        (void)!eng_sql_run(w->conn, "ROLLBACK", NULL);
-    /* Where even that failed for want of memory. */
-    if (!lost(w))
-        (void)sqlite3_exec(w->conn->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
 static void run_one(eng_writer *w, waiting *op, bool alone)
 {
     eng_conn *c = w->conn;
@@ -91,7 +82,7 @@ static void run_one(eng_writer *w, waiting *op, bool alone)
     if (undone == ENG_OK)
         undone = eng_sql_run(c, "RELEASE op", NULL);
     if (undone < 0) /* it is not known what is in the transaction now */
-        take_back(w);
+        eng_conn_rollback(w->conn);
 }
 
 static void fail_all(waiting *first, eng_status status, const eng_error *why)
@@ -108,9 +99,9 @@ static bool run_together(eng_writer *w, waiting *first)
 {
     eng_error why = {0};
     size_t well = 0;
-    eng_status status = eng_sql_run(w->conn, "BEGIN IMMEDIATE", &why);
+    eng_status status = eng_conn_begin(w->conn, true, &why);
     if (status < 0) {
-        take_back(w);
+        eng_conn_rollback(w->conn);
         fail_all(first, status, &why);
         return false;
     }
@@ -121,12 +112,12 @@ static bool run_together(eng_writer *w, waiting *first)
         well += op->status == ENG_OK;
     }
     if (well == 0) {
-        take_back(w);
+        eng_conn_rollback(w->conn);
         return true;
     }
     status = eng_sql_run(w->conn, "COMMIT", &why);
     if (status < 0) {
-        take_back(w);
+        eng_conn_rollback(w->conn);
         fail_all(first, status, &why);
         return false;
     }
