@@ -403,7 +403,7 @@ static eng_status deliver(transfer *t, eng_str bytes)
     t->received += bytes.len;
     if (t->received > max)
         return eng_fail(&t->error, ENG_ETOOBIG, "the reply is larger than %zu bytes", max);
-    if (t->call->data) {
+    if (t->call->data && t->answer.status / 100 == 2) {
         t->delivered = true;
         eng_status status = t->call->data(t->call->ctx, bytes, &t->error);
         t->caller_failed = status < 0;
@@ -439,10 +439,14 @@ static size_t take_body(char *data, size_t size, size_t count, void *ctx)
 /* To a stranger go only headers that say what is wanted. */
 static bool is_sent(const transfer *t, eng_str header)
 {
+    static const eng_str wants[] = {
+        {"Accept:", 7}, {"Accept-Language:", 16}, {"Accept-Encoding:", 16}, {"Range:", 6}};
     if (eng_str_eq_nocase(eng_str_sub(header, 0, 13), ENG_STR("Content-Type:")))
         return t->body.len > 0;
-    return !t->stranger || eng_str_eq_nocase(eng_str_sub(header, 0, 7), ENG_STR("Accept:")) ||
-           eng_str_eq_nocase(eng_str_sub(header, 0, 16), ENG_STR("Accept-Language:"));
+    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
+        if (eng_str_eq_nocase(eng_str_sub(header, 0, wants[i].len), wants[i]))
+            return true;
+    return !t->stranger;
 }
 
 static bool add_header(transfer *t, const char *header)

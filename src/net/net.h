@@ -252,7 +252,8 @@ typedef struct {
     unsigned redirects;        /* how many are followed */
     bool trusted;              /* the user named this address: no check of ranges */
     size_t max;                /* of the body; 0: 64 MiB */
-    /* Gets the body piece by piece instead of eng_http_answer.body; an error ends the call. */
+    /* Gets the body of a 2xx piece by piece instead of eng_http_answer.body, where what comes with
+     * any other status still goes; an error ends the call. */
     eng_status (*data)(void *ctx, eng_str bytes, eng_error *err);
     /* Asked now and then; true ends the call with ENG_ECANCELLED. */
     bool (*cancelled)(void *ctx);
