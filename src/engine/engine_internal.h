@@ -21,6 +21,14 @@ typedef struct eng_job_kind eng_job_kind;
 
 enum { ENG_SECRET_SIZE = 32 };
 
+/* Where models are pulled from. */
+typedef struct {
+    char *endpoint; /* without a slash at its end */
+    char *token;    /* NULL: none */
+    bool offline;
+    unsigned pause_ms; /* after a try that brought nothing; longer after each; 0: 250 ms */
+} eng_hub;
+
 struct eng {
     char *data; /* absolute, without links */
     int lock;   /* on DATA/lock */
@@ -32,6 +40,9 @@ struct eng {
     eng_map keys; /* id -> what eng_key_check needs (key.c) */
 
     eng_jobs *jobs;
+
+    struct eng_models *models; /* model_internal.h */
+    eng_hub hub;               /* where they are pulled from; never changes while open */
 
     _Atomic uint64_t collections;
     _Atomic uint64_t free_bytes; /* of the file system, as of free_ns */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "engine/job_internal.h"
+#include "engine/model_internal.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ enum { OWNER_ID = 16 };
 const eng_job_kind eng_job_kinds[] = {
     {"backup", false, eng_backup_run},
     {"doctor", true, eng_doctor_run},
+    {"pull", true, eng_pull_run},
     {0},
 };
 
