@@ -149,7 +149,7 @@ static eng_status run(eng_cli *cli, eng_error *err)
                   strcmp(eng_cli_config_text(cli, ENG_SET_LOG_FORMAT), "json") == 0);
     eng_status status = eng_cli_data(cli, &data, err);
     if (status == ENG_OK) {
-        eng_options options = {.data = data};
+        eng_options options = eng_cli_engine_options(cli, data);
         status = eng_open(&options, &engine, err);
     }
     if (status == ENG_OK)

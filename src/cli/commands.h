@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 
 extern const eng_cli_command eng_cmd_serve;
+extern const eng_cli_command eng_cmd_pull;
+extern const eng_cli_command eng_cmd_model;
 extern const eng_cli_command eng_cmd_key;
 extern const eng_cli_command eng_cmd_job;
 extern const eng_cli_command eng_cmd_backup;

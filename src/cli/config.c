@@ -36,6 +36,7 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_LOG_LEVEL] = {"--log-level", "LEVEL", "debug|info|warn|error|off",
                            "debug|info|warn|error|off"},
     [ENG_SET_LOG_FORMAT] = {"--log-format", "FORMAT", "logfmt|json", "logfmt|json"},
+    [ENG_SET_HUB] = {"--hub", "URL", "where models are pulled from", NULL},
 };
 
 static const setting settings[ENG_SETTINGS] = {
@@ -52,7 +53,10 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_ACCESS_LOG] = {KIND_CHOICE, {"ENGENHO_ACCESS_LOG"}, "on", 0, 0, false},
     [ENG_SET_LOG_LEVEL] = {KIND_CHOICE, {"ENGENHO_LOG_LEVEL"}, "info", 0, 0, false},
     [ENG_SET_LOG_FORMAT] = {KIND_CHOICE, {"ENGENHO_LOG_FORMAT"}, "logfmt", 0, 0, false},
+    [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
     [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
+    [ENG_SET_HUB_TOKEN] = {KIND_TEXT, {"HF_TOKEN"}, NULL, 0, 0, true},
+    [ENG_SET_HUB_OFFLINE] = {KIND_TEXT, {"HF_HUB_OFFLINE"}, NULL, 0, 0, false},
 };
 
 typedef struct {
@@ -80,6 +84,26 @@ const char *eng_cli_config_text(const eng_cli *cli, eng_setting s)
 uint64_t eng_cli_config_number(const eng_cli *cli, eng_setting s)
 {
     return cli->config->of[s].number;
+}
+
+/* As the hub's own library reads it. */
+static bool is_on(const char *text)
+{
+    static const char *const words[] = {"1", "on", "yes", "true"};
+    for (size_t i = 0; text && i < sizeof words / sizeof *words; i++)
+        if (eng_str_eq_nocase(eng_str_of(text), eng_str_of(words[i])))
+            return true;
+    return false;
+}
+
+eng_options eng_cli_engine_options(const eng_cli *cli, const char *data)
+{
+    return (eng_options){
+        .data = data,
+        .hub = eng_cli_config_text(cli, ENG_SET_HUB),
+        .hub_token = eng_cli_config_text(cli, ENG_SET_HUB_TOKEN),
+        .hub_offline = is_on(eng_cli_config_text(cli, ENG_SET_HUB_OFFLINE)),
+    };
 }
 
 /* "8M" and its likes; plain numbers where `suffix` is false. */

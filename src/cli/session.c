@@ -64,6 +64,9 @@ static eng_status judge(int http, const eng_json *reply, eng_error *err)
     if (http < 400)
         return ENG_OK;
     eng_str detail = eng_json_text(eng_json_get(reply, ENG_STR("detail")));
+    const eng_json *error = eng_json_get(reply, ENG_STR("error")); /* of routes in OpenAI's form */
+    if (detail.len == 0)
+        detail = eng_json_text(eng_json_get(error, ENG_STR("message")));
     if (detail.len == 0)
         return eng_fail(err, status_of_http(http), "the server answered %d", http);
     return eng_fail(err, status_of_http(http), "%.*s", ENG_FMT(detail));
@@ -125,7 +128,7 @@ static eng_status reach(eng_cli_session *s, const char *data, eng_error *err)
     for (int i = 0; i < SOCKET_TRIES; i++) {
         if (answers(s))
             return ENG_OK;
-        eng_options options = {.data = data};
+        eng_options options = eng_cli_engine_options(s->cli, data);
         status = eng_open(&options, &s->engine, err);
         if (status == ENG_OK)
             return serve_ourselves(s, err);

@@ -4,13 +4,13 @@
 #include "base/clock.h"
 
 const eng_route *const eng_route_tables[] = {
-    eng_routes_system, eng_routes_keys, eng_routes_jobs, eng_routes_care, NULL,
+    eng_routes_system, eng_routes_keys, eng_routes_jobs, eng_routes_care, eng_routes_models, NULL,
 };
 
 /* Shapes with a name of their own in the OpenAPI document. */
 const eng_named_shape eng_named_shapes[] = {
-    {"Health", eng_health_shape},      {"Key", eng_key_shape}, {"Job", eng_job_shape},
-    {"JobBegun", eng_job_begun_shape}, {NULL, NULL},
+    {"Health", eng_health_shape},      {"Key", eng_key_shape},     {"Job", eng_job_shape},
+    {"JobBegun", eng_job_begun_shape}, {"Model", eng_model_shape}, {NULL, NULL},
 };
 
 const eng_field eng_page_query[] = {

@@ -8,10 +8,12 @@ extern const eng_route eng_routes_system[];
 extern const eng_route eng_routes_keys[];
 extern const eng_route eng_routes_jobs[];
 extern const eng_route eng_routes_care[];
+extern const eng_route eng_routes_models[];
 
 extern const eng_field eng_health_shape[];
 extern const eng_field eng_key_shape[];
 extern const eng_field eng_job_shape[];
+extern const eng_field eng_model_shape[];
 extern const eng_field eng_job_begun_shape[]; /* {"job": id} */
 
 /* The fields of a query for a page of a list. */

@@ -1,0 +1,216 @@
+/* engenho model: the models that are here, and those that are known. */
+#include "base/error.h"
+#include "cli/commands.h"
+#include "net/net.h"
+
+enum { COLUMNS = 4 };
+
+/* ---- Listing ---- */
+
+static eng_str megabytes(eng_arena *arena, double bytes)
+{
+    return eng_arena_format(arena, "%.0f MB", bytes / 1e6);
+}
+
+static eng_status print_models(eng_cli *cli, const eng_json *models, eng_error *err)
+{
+    size_t rows = eng_json_count(models) + 1;
+    eng_str *cells = eng_arena_array(&cli->arena, rows * COLUMNS, sizeof *cells);
+    if (!cells)
+        return eng_fail_nomem(err);
+    const eng_str heading[COLUMNS] = {ENG_STR("MODEL"), ENG_STR("KIND"), ENG_STR("SIZE"),
+                                      ENG_STR("FROM")};
+    memcpy(cells, heading, sizeof heading);
+    for (size_t i = 0; i + 1 < rows; i++) {
+        const eng_json *model = eng_json_at(models, i);
+        eng_str *row = cells + (i + 1) * COLUMNS;
+        double bytes = 0;
+        eng_json_number(eng_json_get(model, ENG_STR("bytes")), &bytes);
+        row[0] = eng_json_text(eng_json_get(model, ENG_STR("id")));
+        row[1] = eng_json_text(eng_json_get(model, ENG_STR("kind")));
+        row[2] = megabytes(&cli->arena, bytes);
+        row[3] = eng_json_text(eng_json_get(model, ENG_STR("source")));
+    }
+    return eng_cli_table(cli, cells, COLUMNS, rows, err);
+}
+
+static size_t known_count(void)
+{
+    size_t count = 0;
+    while (eng_catalogue(count))
+        count++;
+    return count;
+}
+
+static void write_known(eng_json_writer *w, const eng_catalogue_entry *k)
+{
+    eng_json_open(w, '{');
+    eng_json_member(w, "id", eng_str_of(k->id));
+    eng_json_member(w, "names", eng_str_of(k->names));
+    eng_json_member(w, "kind", eng_str_of(eng_model_kind_name(k->kind)));
+    eng_json_name(w, ENG_STR("dimensions"));
+    eng_json_uint(w, k->dimensions);
+    eng_json_name(w, ENG_STR("tokens"));
+    eng_json_uint(w, k->tokens);
+    eng_json_name(w, ENG_STR("bytes"));
+    eng_json_uint(w, k->bytes);
+    eng_json_member(w, "licence", eng_str_of(k->licence));
+    eng_json_member(w, "languages", eng_str_of(k->languages));
+    eng_json_close(w, '}');
+}
+
+static eng_status print_known_json(eng_error *err)
+{
+    eng_buf out;
+    eng_buf_init(&out, 1 << 20);
+    eng_json_writer w = eng_json_write_to(&out);
+    eng_json_open(&w, '[');
+    for (size_t i = 0; eng_catalogue(i); i++)
+        write_known(&w, eng_catalogue(i));
+    eng_json_close(&w, ']');
+    eng_buf_byte(&out, '\n');
+    return eng_cli_flush(&out, err);
+}
+
+static eng_status print_known(eng_cli *cli, eng_error *err)
+{
+    size_t rows = known_count() + 1;
+    eng_str *cells = eng_arena_array(&cli->arena, rows * COLUMNS, sizeof *cells);
+    if (!cells)
+        return eng_fail_nomem(err);
+    const eng_str heading[COLUMNS] = {ENG_STR("MODEL"), ENG_STR("KIND"), ENG_STR("SIZE"),
+                                      ENG_STR("LANGUAGES")};
+    memcpy(cells, heading, sizeof heading);
+    for (size_t i = 0; i + 1 < rows; i++) {
+        const eng_catalogue_entry *k = eng_catalogue(i);
+        eng_str *row = cells + (i + 1) * COLUMNS;
+        row[0] = eng_str_of(k->id);
+        row[1] = eng_str_of(eng_model_kind_name(k->kind));
+        row[2] = megabytes(&cli->arena, (double)k->bytes);
+        row[3] = eng_str_of(k->languages);
+    }
+    return eng_cli_table(cli, cells, COLUMNS, rows, err);
+}
+
+static eng_status list(eng_cli *cli, eng_error *err)
+{
+    eng_cli_session *s = NULL;
+    const eng_json *models = NULL;
+    if (eng_cli_option_value(cli, "--catalogue"))
+        return cli->json ? print_known_json(err) : print_known(cli, err);
+    eng_status status = eng_cli_session_open(cli, &s, err);
+    if (status == ENG_OK)
+        status = eng_cli_call(s, "GET", "/v1/models", ENG_STR(""), &models, err);
+    models = eng_json_get(models, ENG_STR("data"));
+    if (status == ENG_OK)
+        status = cli->json ? eng_cli_print_json(models, err) : print_models(cli, models, err);
+    eng_cli_session_close(s);
+    return status;
+}
+
+/* ---- One ---- */
+
+static eng_status call_one(eng_cli_session *s, const char *method, const char *name,
+                           const eng_json **reply, eng_error *err)
+{
+    eng_buf path;
+    eng_buf_init(&path, 1 << 16);
+    eng_buf_str(&path, ENG_STR("/v1/models/"));
+    eng_url_encode(&path, eng_str_of(name));
+    eng_status status = eng_buf_check(&path, "name", err);
+    if (status == ENG_OK)
+        status = eng_cli_call(s, method, path.data, ENG_STR(""), reply, err);
+    eng_buf_clear(&path);
+    return status;
+}
+
+static eng_status print_model(const eng_json *model, eng_error *err)
+{
+    static const char *const names[] = {"id", "kind", "architecture", "revision", "source"};
+    eng_buf out;
+    eng_buf_init(&out, 1 << 20);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        eng_str value = eng_json_text(eng_json_get(model, eng_str_of(names[i])));
+        if (value.len)
+            eng_buf_format(&out, "%-14s%.*s\n", names[i], ENG_FMT(value));
+    }
+    const eng_json *files = eng_json_get(model, ENG_STR("files"));
+    for (size_t i = 0; i < eng_json_count(files); i++) {
+        const eng_json *file = eng_json_at(files, i);
+        double size = 0;
+        eng_json_number(eng_json_get(file, ENG_STR("size")), &size);
+        eng_buf_format(&out, "%.*s  %12.0f  %.*s\n",
+                       ENG_FMT(eng_json_text(eng_json_get(file, ENG_STR("sha256")))), size,
+                       ENG_FMT(eng_json_text(eng_json_get(file, ENG_STR("path")))));
+    }
+    return eng_cli_flush(&out, err);
+}
+
+static eng_status show(eng_cli *cli, eng_error *err)
+{
+    eng_cli_session *s = NULL;
+    const eng_json *model = NULL;
+    eng_status status = eng_cli_session_open(cli, &s, err);
+    if (status == ENG_OK)
+        status = call_one(s, "GET", cli->args[0], &model, err);
+    if (status == ENG_OK)
+        status = cli->json ? eng_cli_print_json(model, err) : print_model(model, err);
+    eng_cli_session_close(s);
+    return status;
+}
+
+static eng_status rm(eng_cli *cli, eng_error *err)
+{
+    eng_cli_session *s = NULL;
+    eng_status status = eng_cli_session_open(cli, &s, err);
+    for (size_t i = 0; i < cli->arg_count && status == ENG_OK; i++)
+        status = call_one(s, "DELETE", cli->args[i], NULL, err);
+    eng_cli_session_close(s);
+    return status;
+}
+
+/* ---- Rows ---- */
+
+static const eng_cli_option list_options[] = {
+    {"--catalogue", NULL, "the models that are known, whether they are here or not", NULL},
+    {0},
+};
+
+static const eng_cli_command model_list = {
+    .name = "list",
+    .args = "",
+    .summary = "lists the models that are here",
+    .example = "engenho model list\nengenho model list --catalogue",
+    .options = list_options,
+    .run = list,
+};
+
+static const eng_cli_command model_show = {
+    .name = "show",
+    .args = "NAME",
+    .summary = "shows a model: what it is, where it came from, its files and their checksums",
+    .example = "engenho model show all-MiniLM-L6-v2",
+    .args_min = 1,
+    .args_max = 1,
+    .run = show,
+};
+
+static const eng_cli_command model_rm = {
+    .name = "rm",
+    .args = "NAME...",
+    .summary = "removes models, with the files that no other model has",
+    .example = "engenho model rm gte-small",
+    .args_min = 1,
+    .args_max = 1000,
+    .run = rm,
+};
+
+static const eng_cli_command *const subs[] = {&model_list, &model_show, &model_rm, NULL};
+
+const eng_cli_command eng_cmd_model = {
+    .name = "model",
+    .args = "list|show|rm",
+    .summary = "lists, shows and removes models",
+    .example = "engenho model list\nengenho model show all-MiniLM-L6-v2",
+    .subs = subs,
+};
