@@ -112,6 +112,12 @@ $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libengenho.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LINK) -o $@ $(filter %.o,$^) $(filter %program.a,$^) $(OUT)/libengenho.a $(PKG_LIBS) -lcmocka
 
+# What the oracles (tests/oracle/*.py) talk to: programs that read from stdin and print.
+$(OUT)/oracle/%: $(OBJ)/tests/oracle/%.o $(OUT)/libengenho.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LINK) -o $@ $^ $(PKG_LIBS)
+
 tests: $(TESTS)
 
 unit: tests ## run the unit tests of this variant

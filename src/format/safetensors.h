@@ -3,7 +3,7 @@
  * size, JSON, types, shapes, offsets, overlaps and gaps are all checked when it is opened; a tensor
  * that is found can be read without another look.
  *
- * Limits: a header of 64 MiB, 65,536 tensors, 8 dimensions.
+ * Limits: a header of 16 MiB, 65,536 tensors, 8 dimensions.
  */
 #ifndef ENG_FORMAT_SAFETENSORS_H
 #define ENG_FORMAT_SAFETENSORS_H

@@ -48,7 +48,8 @@ typedef struct {
     eng_nn_precision precision;
     size_t width;      /* floats of a vector; 0 for a cross-encoder */
     size_t labels;     /* scores of a pair; 0 for an encoder */
-    size_t max_tokens; /* longest sequence, special tokens included */
+    size_t max_tokens; /* where texts are to be cut, special tokens included */
+    size_t positions;  /* longest sequence that it can take: max_tokens or more */
     size_t vocabulary;
     size_t types;    /* of tokens: 2 for BERT, 1 for XLM-R */
     bool normalised; /* vectors have length 1 */
@@ -80,7 +81,7 @@ void eng_nn_context_free(eng_nn_context *c);
 typedef struct {
     const uint32_t *ids;  /* special tokens included */
     const uint8_t *types; /* NULL: all 0 */
-    size_t len;           /* 1 to max_tokens */
+    size_t len;           /* 1 to positions */
 } eng_nn_sequence;
 
 /* out[count][width]. ENG_EINVALID, naming the sequence, where a length or an id is out of range; then

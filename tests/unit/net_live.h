@@ -32,7 +32,6 @@ typedef struct {
     _Atomic uint64_t last_bytes;
     _Atomic bool hold; /* workers of /held wait until this is false */
     _Atomic unsigned holding;
-    char last_why[128];
 } net_live;
 
 static inline void nap_ms(unsigned ms) { usleep(ms * 1000); }

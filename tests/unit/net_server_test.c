@@ -132,7 +132,7 @@ static void on_done(void *ctx, eng_exchange *x)
 static void on_refuse(void *ctx, eng_exchange *x, int status, const char *why)
 {
     net_live *l = ctx;
-    snprintf(l->last_why, sizeof l->last_why, "%s", why);
+    assert_non_null(why);
     eng_buf_format(eng_exchange_out(x), "refused %d", status);
     l->refusals++;
 }
