@@ -151,20 +151,30 @@ static void roff_command(eng_buf *out, const eng_cli_command *group, const eng_c
     eng_buf_str(out, ENG_STR("\n.fi\n"));
 }
 
+/* What is a flag too refers to it. */
+static void roff_setting(eng_buf *out, eng_setting s)
+{
+    const char *preset = eng_cli_setting_preset(s);
+    eng_buf_format(out, ".TP\n.B %s\n", eng_cli_setting_env(s));
+    if (s == ENG_SET_API_KEY) {
+        eng_buf_str(out, ENG_STR("a key with the role admin; keys are in force when it is set\n"));
+        return;
+    }
+    eng_buf_str(out, ENG_STR("as "));
+    roff(out, s == ENG_SET_DATA ? "--data" : eng_cli_setting_options()[s - ENG_SET_LISTEN].name);
+    if (preset) {
+        eng_buf_str(out, ENG_STR("; default "));
+        roff(out, preset);
+    }
+    eng_buf_byte(out, '\n');
+}
+
 static void roff_environment(eng_buf *out)
 {
     eng_buf_str(out, ENG_STR(".SH ENVIRONMENT\nFlags go before environment, environment before the "
                              "file of \\-\\-config, the file before the default.\n"));
-    for (int s = 0; s < ENG_SETTINGS; s++) {
-        eng_buf_format(out, ".TP\n.B %s\n", eng_cli_setting_env((eng_setting)s));
-        if (eng_cli_setting_preset((eng_setting)s)) {
-            eng_buf_str(out, ENG_STR("default "));
-            roff(out, eng_cli_setting_preset((eng_setting)s));
-        } else {
-            eng_buf_str(out, ENG_STR("not set by default"));
-        }
-        eng_buf_byte(out, '\n');
-    }
+    for (int s = 0; s < ENG_SETTINGS; s++)
+        roff_setting(out, (eng_setting)s);
 }
 
 static void roff_statuses(eng_buf *out)

@@ -214,7 +214,8 @@ static void the_man_page_has_commands_environment_and_exit_codes(void **state)
     (void)state;
     made(eng_cli_man,
          WORDS(".TH ENGENHO 1", ".SS engenho key add [NAME]\n", ".B \\-\\-role", ".SH ENVIRONMENT",
-               ".B ENGENHO_LISTEN\ndefault 127.0.0.1:8000", ".SH EXIT STATUS", "out of memory"));
+               ".B ENGENHO_LISTEN\nas \\-\\-listen; default 127.0.0.1:8000", ".SH EXIT STATUS",
+               "out of memory"));
 }
 
 static void completion_has_commands_options_and_choices(void **state)
