@@ -195,9 +195,9 @@ static eng_status print_findings(const eng_json *result, eng_error *err)
         bool ok = eng_str_eq(status, ENG_STR("ok"));
         bool mended = eng_json_is(repaired, ENG_JSON_BOOL) && repaired->as.boolean;
         eng_buf_format(&out, "%-9s %.*s: %.*s\n",
-                       ok       ? "ok"
-                       : mended ? "repaired"
-                                : "WRONG",
+                       mended ? "repaired"
+                       : ok   ? "ok"
+                              : "WRONG",
                        ENG_FMT(eng_json_text(eng_json_get(f, ENG_STR("check")))),
                        ENG_FMT(eng_json_text(eng_json_get(f, ENG_STR("message")))));
     }

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static bool wants(int argc, char **argv, const char *word)

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <unistd.h>
 
 eng_status eng_cli_print(eng_str text, eng_error *err)
@@ -50,9 +51,11 @@ static void put_cell(eng_buf *out, eng_str cell)
                      (unsigned char)cell.ptr[i] < 0x20 || cell.ptr[i] == 0x7f ? '?' : cell.ptr[i]);
 }
 
-/* Cells are padded by characters, not bytes: names have accents. */
+/* Cells are padded by characters, not bytes: names have accents. Behind the last one stands nothing. */
 static void put_row(eng_buf *out, const eng_str *row, const size_t *width, size_t columns)
 {
+    while (columns > 0 && row[columns - 1].len == 0)
+        columns--;
     for (size_t c = 0; c < columns; c++) {
         put_cell(out, row[c]);
         for (size_t n = eng_utf8_count(row[c]); c + 1 < columns && n < width[c] + 2; n++)

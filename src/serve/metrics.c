@@ -57,8 +57,8 @@ eng_status eng_metrics_new(unsigned loops, unsigned routes, eng_metrics **out, e
     m->routes = routes;
     m->rows = (row *)(((uintptr_t)m->memory + _Alignof(row) - 1) & ~(uintptr_t)(_Alignof(row) - 1));
     memset(m->slots, STATUSES - 1, sizeof m->slots);
-    for (uint8_t i = 0; i < STATUSES - 1; i++)
-        m->slots[statuses[i]] = i;
+    for (int i = 0; i < STATUSES - 1; i++)
+        m->slots[statuses[i]] = (uint8_t)i;
     *out = m;
     return ENG_OK;
 }

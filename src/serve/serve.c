@@ -53,6 +53,9 @@ static bool is_loopback(eng_str address)
 static eng_status check_address(const eng_serve_options *options, eng_str address, eng_error *err)
 {
     bool has_key = options->api_key && options->api_key[0];
+    /* What names no host is refused by the server, in its own words. */
+    if (!is_unix(address) && host_of(address).len == 0)
+        return ENG_OK;
     if (has_key || options->keys != ENG_KEYS_AUTO || is_loopback(address))
         return ENG_OK;
     return eng_fail(err, ENG_EUSAGE,

@@ -50,7 +50,7 @@ static void columns_are_as_wide_as_they_need_in_characters(void **state)
     eng_status status = eng_cli_table(&cli, cells, 3, 3, NULL);
     assert_string_equal(end(&c), "ID  NAME       ROLE\n"
                                  "1   João       read\n"
-                                 "22  catalogue  \n");
+                                 "22  catalogue\n");
     assert_int_equal(status, ENG_OK);
 }
 
