@@ -23,6 +23,7 @@ the files in place of what was expected.
 """
 
 import concurrent.futures
+import contextlib
 import difflib
 import fcntl
 import os
@@ -30,11 +31,14 @@ import pathlib
 import pty
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
+from subprocess import PIPE
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lib"))
@@ -131,26 +135,46 @@ def read_terminal(master):
         data += part
 
 
+@contextlib.contextmanager
+def group(command, folder, env, **streams):
+    """The command's process, with all that it starts: none of it outlives the case or its time."""
+    process = subprocess.Popen(["sh", "-c", command.text], cwd=folder, env=env, start_new_session=True, **streams)
+    late = []
+    timer = threading.Timer(TIMEOUT, lambda: (late.append(True), end(process)))
+    timer.start()
+    try:
+        yield process
+    finally:
+        timer.cancel()
+        end(process)
+        if late:
+            raise Failure("line %d: took longer than %d s" % (command.line, TIMEOUT))
+
+
+def end(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def on_terminal(command, folder, env):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *WINDOW, 0, 0))
-    process = subprocess.Popen(["sh", "-c", command.text], cwd=folder, env=env, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    output = read_terminal(master)
-    os.close(master)
-    return Got(shown(output, folder), [], process.wait(TIMEOUT))
+    with group(command, folder, env, stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        output = read_terminal(master)
+        os.close(master)
+        return Got(shown(output, folder), [], process.wait(TIMEOUT))
 
 
 def run_command(command, folder, env):
     if command.terminal:
         return on_terminal(command, folder, env)
     given = "".join(line + "\n" for line in command.input).encode()
-    try:
-        done = subprocess.run(["sh", "-c", command.text], cwd=folder, env=env, input=given, capture_output=True,
-                              timeout=TIMEOUT, check=False)
-    except subprocess.TimeoutExpired:
-        raise Failure("line %d: took longer than %d s" % (command.line, TIMEOUT)) from None
-    return Got(shown(done.stdout, folder), shown(done.stderr, folder), done.returncode)
+    with group(command, folder, env, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        output, error = process.communicate(given)
+        return Got(shown(output, folder), shown(error, folder), process.returncode)
 
 
 # ---- Comparing -----------------------------------------------------------------------------------------
@@ -219,7 +243,8 @@ def run_case(case, programs, accepted=None):
             run_in(case, folder, programs, accepted)
             return
         data = folder / ".local" / "share" / "engenho"
-        data.mkdir(parents=True)
+        data.parent.mkdir(parents=True)
+        data.mkdir(mode=0o700)
         with Server(str(data), case.env) as server:
             server.start("--log-level", "error", *case.serve)
             run_in(case, folder, programs, accepted)
@@ -229,7 +254,7 @@ def run_case(case, programs, accepted=None):
 
 def expectation(got):
     marked = [("> ", line) for line in got.output] + [("! ", line) for line in got.error]
-    return [(mark + line).rstrip() for mark, line in marked] + (["exit %d" % got.exit] if got.exit else [])
+    return [mark + line if line else mark[0] for mark, line in marked] + (["exit %d" % got.exit] if got.exit else [])
 
 
 def accept(path, accepted):
