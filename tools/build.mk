@@ -41,14 +41,15 @@ INCLUDES = -Iinclude -Isrc
 
 OPT_release  := -O3 $(HARDEN)
 LINK_release := -Wl,-z,relro,-z,now -Wl,--gc-sections
-OPT_debug    := -O0 -DENG_DEBUG
+# Without any optimisation some of the intrinsics are macros that -Wconversion has words about.
+OPT_debug    := -Og -DENG_DEBUG
 OPT_asan     := $(CHECKED) -fsanitize=address,undefined
 LINK_asan    := -fsanitize=address,undefined
 OPT_tsan     := $(CHECKED) -fsanitize=thread
 LINK_tsan    := -fsanitize=thread
 OPT_fuzz     := $(CHECKED) -fsanitize=fuzzer-no-link,address,undefined
 LINK_fuzz    := -fsanitize=address,undefined
-OPT_cov      := -O0 --coverage -DENG_DEBUG
+OPT_cov      := -Og --coverage -DENG_DEBUG
 LINK_cov     := --coverage
 
 FLAGS = $(BASE) $(INCLUDES) $(WARN) $(MACHINE) $(OPT_$(BUILD)) $(PKG_CFLAGS) $(CFLAGS)

@@ -60,13 +60,18 @@ static inline int stop_library(void **state)
 
 #define in_place(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
-static inline eng *open_kinds(const char *data, const eng_job_kind *kinds)
+static inline eng *open_threads(const char *data, const eng_job_kind *kinds, unsigned job_threads)
 {
     eng *e = NULL;
     eng_error err = {0};
-    eng_options options = {.data = data, .job_threads = 2};
+    eng_options options = {.data = data, .job_threads = job_threads};
     assert_ok(eng_open_with(&options, kinds, &e, &err), err);
     return e;
+}
+
+static inline eng *open_kinds(const char *data, const eng_job_kind *kinds)
+{
+    return open_threads(data, kinds, 2);
 }
 
 static inline eng *open_at(const char *data) { return open_kinds(data, eng_job_kinds); }
