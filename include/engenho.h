@@ -254,11 +254,11 @@ ENG_EXPORT void eng_job_unwatch(eng_job_watch *watch);
  * one is never seen. A model goes by its id on the hub ("sentence-transformers/all-MiniLM-L6-v2"), by
  * what stands behind the slash where that is clear, by a name of the catalogue, or as "default".
  */
-typedef enum eng_model_kind {
+typedef enum eng_model_type {
     ENG_MODEL_ENCODER, /* a text to a vector */
     ENG_MODEL_RERANKER /* a question and a text to a score */
-} eng_model_kind;
-ENG_EXPORT const char *eng_model_kind_name(eng_model_kind kind);
+} eng_model_type;
+ENG_EXPORT const char *eng_model_type_name(eng_model_type kind);
 
 typedef struct eng_model_file {
     const char *path;   /* as the model's own files call each other: "1_Pooling/config.json" */
@@ -268,7 +268,7 @@ typedef struct eng_model_file {
 
 typedef struct eng_model {
     const char *id;
-    eng_model_kind kind;
+    eng_model_type kind;
     const char *architecture; /* "bert", "xlm-roberta" */
     const char *revision;     /* of the hub; "" where it came from elsewhere */
     const char *source;       /* "hub", "folder" or "wheel" */
@@ -300,7 +300,7 @@ ENG_EXPORT eng_status eng_model_remove(eng *e, eng_str name, eng_error *err) ENG
 typedef struct eng_catalogue_entry {
     const char *id;
     const char *names;      /* other names, separated by blanks */
-    eng_model_kind kind;
+    eng_model_type kind;
     unsigned dimensions;    /* of a vector; 0 for a reranker */
     unsigned tokens;        /* longest input */
     uint64_t bytes;         /* to fetch, about */

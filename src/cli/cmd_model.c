@@ -47,7 +47,7 @@ static void write_known(eng_json_writer *w, const eng_catalogue_entry *k)
     eng_json_open(w, '{');
     eng_json_member(w, "id", eng_str_of(k->id));
     eng_json_member(w, "names", eng_str_of(k->names));
-    eng_json_member(w, "kind", eng_str_of(eng_model_kind_name(k->kind)));
+    eng_json_member(w, "kind", eng_str_of(eng_model_type_name(k->kind)));
     eng_json_name(w, ENG_STR("dimensions"));
     eng_json_uint(w, k->dimensions);
     eng_json_name(w, ENG_STR("tokens"));
@@ -85,7 +85,7 @@ static eng_status print_known(eng_cli *cli, eng_error *err)
         const eng_catalogue_entry *k = eng_catalogue(i);
         eng_str *row = cells + (i + 1) * COLUMNS;
         row[0] = eng_str_of(k->id);
-        row[1] = eng_str_of(eng_model_kind_name(k->kind));
+        row[1] = eng_str_of(eng_model_type_name(k->kind));
         row[2] = megabytes(&cli->arena, (double)k->bytes);
         row[3] = eng_str_of(k->languages);
     }

@@ -21,7 +21,7 @@ enum { MANIFEST_VERSION = 1, MANIFEST_MAX = 1 << 20, ID_MAX = 200, MODELS_MAX = 
 static const char format_name[] = "engenho model";
 static const char suffix[] = ".json";
 
-const char *eng_model_kind_name(eng_model_kind kind)
+const char *eng_model_type_name(eng_model_type kind)
 {
     return kind == ENG_MODEL_RERANKER ? "reranker" : "encoder";
 }
@@ -143,7 +143,7 @@ static void write_record(eng_buf *out, const eng_model_record *r)
     eng_json_name(&w, ENG_STR("version"));
     eng_json_int(&w, MANIFEST_VERSION);
     eng_json_member(&w, "id", r->id);
-    eng_json_member(&w, "kind", eng_str_of(eng_model_kind_name(r->kind)));
+    eng_json_member(&w, "kind", eng_str_of(eng_model_type_name(r->kind)));
     eng_json_member(&w, "architecture", r->architecture);
     eng_json_member(&w, "revision", r->revision);
     eng_json_member(&w, "source", r->source);

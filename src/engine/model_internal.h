@@ -70,7 +70,7 @@ void eng_models_close(eng_models *m);
 
 typedef struct {
     eng_str id;
-    eng_model_kind kind;
+    eng_model_type kind;
     eng_str architecture;
     eng_str revision;
     eng_str source;

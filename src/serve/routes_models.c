@@ -82,7 +82,7 @@ static void write_model(eng_json_writer *w, const eng_model *m)
     eng_json_name(w, ENG_STR("created"));
     eng_json_int(w, m->pulled_ms / 1000);
     eng_json_member(w, "owned_by", owner);
-    eng_json_member(w, "kind", eng_str_of(eng_model_kind_name(m->kind)));
+    eng_json_member(w, "kind", eng_str_of(eng_model_type_name(m->kind)));
     eng_json_member(w, "architecture", eng_str_of(m->architecture));
     if (m->revision[0])
         eng_json_member(w, "revision", eng_str_of(m->revision));
