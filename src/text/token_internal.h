@@ -330,7 +330,7 @@ typedef struct {
 } eng_template;
 
 typedef enum { ENG_CUT_LONGEST, ENG_CUT_FIRST, ENG_CUT_SECOND } eng_cut_strategy;
-typedef enum { ENG_MODEL_WORDPIECE, ENG_MODEL_UNIGRAM } eng_model_kind;
+typedef enum { ENG_MODEL_WORDPIECE, ENG_MODEL_UNIGRAM } eng_token_kind;
 
 /* What one pass makes of a character (token_bert.c): 8 bytes, so that ASCII's are two cache lines a
  * row. */
@@ -344,7 +344,7 @@ typedef struct {
 struct eng_tokenizer {
     eng_arena arena; /* all that is not said to be elsewhere */
 
-    eng_model_kind model;
+    eng_token_kind model;
     eng_trie vocab;
     eng_str *tokens; /* by id; empty where there is none */
     size_t ids;
