@@ -61,4 +61,41 @@ eng_status eng_zip_read(eng_zip *z, const eng_zip_member *member, eng_zip_data *
 eng_status eng_zip_text(eng_zip *z, const eng_zip_member *member, eng_buf *out,
                         eng_error *err) ENG_MUST_CHECK;
 
+/* ---- CSV ------------------------------------------------------------------------------------------ */
+
+/*
+ * Rows of RFC 4180 and of what people really write: any separator, "\n", "\r\n" or "\r" at line ends,
+ * a quote within a field that does not begin with one, empty lines (skipped), a byte order mark,
+ * spreadsheets' first line "sep=;". Bytes are not looked at otherwise: their encoding is the caller's.
+ *
+ *     eng_csv csv;
+ *     eng_csv_init(&csv, bytes, 0);
+ *     while ((status = eng_csv_next(&csv, &row, err)) == ENG_OK && row.count) ...
+ *     eng_csv_clear(&csv);
+ */
+typedef struct {
+    const eng_str *fields; /* unquoted; live until the next call */
+    size_t count;          /* 0: no more rows */
+    size_t line;           /* where the row begins, from 1 */
+} eng_csv_row;
+
+typedef struct {
+    eng_str bytes;
+    size_t at;
+    size_t line;
+    char separator;
+    eng_str *fields;
+    size_t cap;
+    eng_buf unquoted; /* text of fields whose quotes were doubled */
+} eng_csv;
+
+enum { ENG_CSV_ROW_MAX = 64 << 20, ENG_CSV_FIELDS_MAX = 65536 };
+
+/* separator 0: guessed from the first rows among , ; tab | . `bytes` outlive it. */
+void eng_csv_init(eng_csv *c, eng_str bytes, char separator);
+void eng_csv_clear(eng_csv *c);
+/* ENG_EMALFORMED names the line (a quote that never ends, text behind a closing quote); ENG_ETOOBIG: a
+ * row beyond the limits. The next call goes on with the line behind it. */
+eng_status eng_csv_next(eng_csv *c, eng_csv_row *out, eng_error *err) ENG_MUST_CHECK;
+
 #endif
