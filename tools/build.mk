@@ -25,7 +25,7 @@ say  = @$(if $(V),:,printf '  %-4s %s\n' $(1) $@)
 
 # ---- Flags ---------------------------------------------------------------------------------------
 
-PACKAGES := sqlite3 libcurl libsodium zlib libzip libutf8proc
+PACKAGES := sqlite3 libcurl libsodium zlib libzip libutf8proc libxml-2.0
 # Asked once, and only when something is compiled: `make help` and `make deps` run without them.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lstemmer -lm)$(PKG_LIBS)

@@ -30,12 +30,13 @@
 #pragma GCC poison rand srand srandom drand48           /* eng_random */
 #pragma GCC poison alloca system popen tmpnam mktemp    /* eng_alloc, posix_spawn */
 #ifndef ENG_ALLOC_ITSELF
-#pragma GCC poison calloc realloc free strdup strndup asprintf vasprintf /* base/alloc.h */
+#pragma GCC poison calloc realloc strdup strndup asprintf vasprintf /* base/alloc.h */
 #endif
 
 /* Names that headers of libraries use for an attribute and a member: only the calls are banned. */
 #ifndef ENG_ALLOC_ITSELF
 #define malloc(size) banned_use_eng_alloc
+#define free(p)      banned_use_eng_free
 #endif
 #define random() banned_use_eng_random
 

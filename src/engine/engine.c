@@ -12,6 +12,7 @@
 #include "engine/model_internal.h"
 #include "kern/kern.h"
 #include "net/net.h"
+#include "text/text.h"
 
 #include <curl/curl.h>
 #include <sodium.h>
@@ -28,30 +29,46 @@ enum { FREE_FRESH_NS = 1000000000 };
 
 /* ---- The library ---- */
 
+static eng_status start_sodium(eng_error *err)
+{
+    return sodium_init() < 0 ? eng_fail(err, ENG_EINTERNAL, "cannot start libsodium") : ENG_OK;
+}
+
+/* What has to be set up once in a process, in this order, and is given back in the other. */
+static const struct {
+    eng_status (*start)(eng_error *err);
+    void (*stop)(void);
+} parts[] = {
+    {eng_kern_init, NULL},
+    {eng_store_init, eng_store_quit},
+    {eng_net_init, eng_net_quit},
+    {eng_text_init, eng_text_quit},
+    {start_sodium, NULL},
+};
+
 /* Set by the first eng_init, before any thread (style.md, 21). */
 static unsigned inits;
 static char libraries[128];
+
+static void stop_parts(size_t count)
+{
+    while (count-- > 0) {
+        if (parts[count].stop)
+            parts[count].stop();
+    }
+}
 
 eng_status eng_init(eng_error *err)
 {
     if (inits++)
         return ENG_OK;
-    eng_status status = eng_kern_init(err);
-    if (status == ENG_OK)
-        status = eng_store_init(err);
-    if (status < 0) {
-        inits--;
-        return status;
-    }
-    status = eng_net_init(err);
-    if (status == ENG_OK && sodium_init() < 0) {
-        eng_net_quit();
-        status = eng_fail(err, ENG_EINTERNAL, "cannot start libsodium");
-    }
-    if (status < 0) {
-        eng_store_quit();
-        inits--;
-        return status;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        eng_status status = parts[i].start(err);
+        if (status < 0) {
+            stop_parts(i);
+            inits--;
+            return status;
+        }
     }
     snprintf(libraries, sizeof libraries, "sqlite %s, libcurl %s, libsodium %s, zlib %s",
              sqlite3_libversion(), curl_version_info(CURLVERSION_NOW)->version,
@@ -61,10 +78,8 @@ eng_status eng_init(eng_error *err)
 
 void eng_quit(void)
 {
-    if (inits == 0 || --inits)
-        return;
-    eng_net_quit();
-    eng_store_quit();
+    if (inits > 0 && --inits == 0)
+        stop_parts(sizeof parts / sizeof *parts);
 }
 
 const eng_build *eng_build_info(void)

@@ -5,7 +5,8 @@
 #ifndef ENG_TEXT_H
 #define ENG_TEXT_H
 
-#include "engenho.h"
+#include "base/arena.h"
+#include "base/buf.h"
 
 /* ---- Languages -------------------------------------------------------------------------------- */
 
@@ -205,5 +206,70 @@ eng_status eng_tokenizer_add(const eng_tokenizer *t, eng_str text, eng_str pair,
 void eng_tokens_init(eng_tokens *t);  /* allocates nothing */
 void eng_tokens_reset(eng_tokens *t); /* forgets the sequences, keeps the memory */
 void eng_tokens_clear(eng_tokens *t); /* gives the memory back; it may be used again */
+
+/* ---- Extraction: from a file's bytes to text that reads well ------------------------------------ */
+
+/* Once, before any thread: hands our allocator to libxml2; and gives back what it holds. */
+eng_status eng_text_init(eng_error *err) ENG_MUST_CHECK;
+void eng_text_quit(void);
+
+/* What a piece of text is. */
+typedef enum {
+    ENG_BLOCK_PARAGRAPH,
+    ENG_BLOCK_HEADING, /* of a level, 1 the highest */
+    ENG_BLOCK_ITEM,    /* of a list; level counts from 1 */
+    ENG_BLOCK_TABLE,   /* all its rows, a line each, cells parted by " | " */
+    ENG_BLOCK_CODE,
+    ENG_BLOCK_QUOTE
+} eng_block_kind;
+
+typedef struct {
+    size_t start, end; /* bytes of the document's text; blocks are in order and apart */
+    uint8_t kind;      /* eng_block_kind */
+    uint8_t level;
+} eng_block;
+
+/* The structure of text that has none beside it: paragraphs between blank lines, list items, and,
+ * with `markdown`, headings, fences, quotes and tables. The text stays as it is. In the arena. */
+eng_status eng_blocks_of(eng_str text, bool markdown, eng_arena *arena, const eng_block **out,
+                         size_t *count, eng_error *err) ENG_MUST_CHECK;
+
+/* A document as it came out of a file. Views live as long as the call that shows it. */
+typedef struct {
+    eng_str text; /* UTF-8 in NFC, "\n" at line ends, never empty */
+    eng_str title;
+    eng_str language; /* as the file says it ("pt-BR"); empty: it does not */
+    eng_str url;      /* a page's canonical address; empty: not said */
+    eng_str id;       /* of a row that has one; empty else */
+    eng_str metadata; /* of a row: a JSON object of its other columns; empty else */
+    size_t row;       /* of a table, counted from 1; 0: the file is one document */
+    const eng_block *blocks;
+    size_t block_count;
+} eng_extract;
+
+typedef struct {
+    eng_str name;    /* the file's, for its ending and for messages; may be empty */
+    eng_str type;    /* Content-Type; empty or "application/octet-stream": judged by name and bytes */
+    size_t text_max; /* of one document's text; 0: 256 MiB */
+    unsigned timeout_ms; /* of a child process; 0: 30 s */
+    bool (*cancelled)(void *ctx); /* may be NULL; asked now and then */
+    /* Gets every document; an error ends the extraction and is its own. */
+    eng_status (*document)(void *ctx, const eng_extract *doc, eng_error *err);
+    /* A row that is none (its number stands in the error's line). NULL: it ends the extraction. */
+    void (*bad_row)(void *ctx, size_t row, const eng_error *why);
+    void *ctx;
+} eng_extract_options;
+
+/*
+ * Text, Markdown, HTML, PDF (by pdftotext in a child process with limits), DOCX, PPTX, CSV, TSV and
+ * JSON lines (a row a document). ENG_ETYPE: a type that none of them is; ENG_EINVALID: a file that
+ * is broken or holds no text; ENG_ETOOBIG, ENG_ETIMEOUT: beyond a limit. Messages name the file.
+ */
+eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options,
+                            eng_error *err) ENG_MUST_CHECK;
+
+/* Any bytes that are text as UTF-8 in NFC: by byte order mark, by `charset` (may be empty), as UTF-8,
+ * UTF-16 without a mark, or Windows-1252. ENG_ETYPE for what is no text. Into *out, appended. */
+eng_status eng_charset_read(eng_str bytes, eng_str charset, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 
 #endif
