@@ -98,7 +98,16 @@ $(WEB)/docs.%: web/docs.%
 
 run: deps-build ## build what is missing and start the server (ARGS="--listen ...")
 	@$(MAKE) --no-print-directory -j$(CORES) all
+	@tools/model $(OUT)/engenho || echo 'engenho runs without a model: it finds by words alone' >&2
 	@exec $(OUT)/engenho serve $(ARGS)
+
+model: all ## put the default model into the data directory (ENGENHO_DATA)
+	@tools/model $(OUT)/engenho
+
+# The same for tests: a data directory with the model alone, which they copy.
+build/model/data/made: tools/model tools/model.lock | $(OUT)/engenho
+	$(Q)ENGENHO_DATA=build/model/data tools/model $(OUT)/engenho
+	@touch $@
 
 # ---- Tests: docs/testing.md says what each stage does -------------------------------------------------
 
@@ -213,5 +222,5 @@ clean: ## remove what was built
 	rm -rf build
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
-.PHONY: all help deps run tests unit venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
+.PHONY: all help deps run model tests unit venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
 	bench install uninstall clean

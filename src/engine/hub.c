@@ -33,6 +33,7 @@ typedef struct {
     const char *headers[4]; /* room for one more, and a NULL */
     size_t header_count;
     char range[48];
+    bool answered; /* it is there: what fails now may be over in a moment */
 } hub;
 
 /* ---- Calls ---- */
@@ -171,10 +172,10 @@ static eng_status ask_list(eng_puller *p, eng_error *err)
     eng_status status = eng_buf_check(&url, "address", err);
     if (status == ENG_OK) {
         eng_http_call call = call_of(p, url.data);
-        call.retries = 2;
         status = eng_http_fetch(((hub *)p->at)->client, &call, &answer, err);
     }
     if (status == ENG_OK) {
+        ((hub *)p->at)->answered = true;
         status = judge(p, answer.status, "such model", err);
         if (status == ENG_OK)
             status = take_list(p, eng_buf_view(&answer.body), err);
@@ -336,6 +337,7 @@ static eng_status fetch_some(eng_puller *p, eng_pull_file *file, const char *url
         return status;
     int got = answer.status;
     eng_http_answer_clear(&answer);
+    h->answered = true;
     if (got == (from ? 206 : 200)) {
         *whole = !file->want.sized || in->have == file->want.size;
         return *whole ? ENG_OK
@@ -363,13 +365,15 @@ static eng_status fetch_url(eng_puller *p, eng_pull_file *file, const char *url,
 {
     bool whole = file->want.sized && in->have == file->want.size;
     long pause = p->hub->pause_ms ? p->hub->pause_ms : PAUSE_MS;
+    hub *h = p->at;
     for (unsigned idle = 0; !whole;) {
         uint64_t before = in->have;
         eng_status status = fetch_some(p, file, url, in, &whole, err);
         idle = in->have > before ? 0 : idle + 1;
         if (status == ENG_OK)
             continue;
-        if (!is_passing(status) || idle >= TRIES || is_cancelled(p))
+        h->answered = h->answered || idle == 0;
+        if (!is_passing(status) || !h->answered || idle >= TRIES || is_cancelled(p))
             return status;
         pause_ms(idle ? pause << idle : 0);
     }
