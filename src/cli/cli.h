@@ -103,6 +103,8 @@ typedef enum {
 
 /* For help and for parsing: the settings that are flags of the server alone. */
 const eng_cli_option *eng_cli_setting_options(void);
+/* One setting's row; its name is NULL where it is no flag. */
+const eng_cli_option *eng_cli_setting_option(eng_setting s);
 /* The environment's name of a setting and its default (NULL: none), for help. */
 const char *eng_cli_setting_env(eng_setting s);
 const char *eng_cli_setting_preset(eng_setting s);

@@ -37,6 +37,10 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
                            "debug|info|warn|error|off"},
     [ENG_SET_LOG_FORMAT] = {"--log-format", "FORMAT", "logfmt|json", "logfmt|json"},
     [ENG_SET_HUB] = {"--hub", "URL", "where models are pulled from", NULL},
+    /* Without a flag: for the man page alone. */
+    [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
+    [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},
+    [ENG_SET_HUB_OFFLINE] = {NULL, NULL, "1: models are not looked for on the hub", NULL},
 };
 
 static const setting settings[ENG_SETTINGS] = {
@@ -69,6 +73,8 @@ typedef struct {
 struct eng_cli_config {
     value of[ENG_SETTINGS];
 };
+
+const eng_cli_option *eng_cli_setting_option(eng_setting s) { return &options[s]; }
 
 const eng_cli_option *eng_cli_setting_options(void) { return options + ENG_SET_LISTEN; }
 

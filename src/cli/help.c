@@ -156,12 +156,9 @@ static void roff_setting(eng_buf *out, eng_setting s)
 {
     const char *preset = eng_cli_setting_preset(s);
     eng_buf_format(out, ".TP\n.B %s\n", eng_cli_setting_env(s));
-    if (s == ENG_SET_API_KEY) {
-        eng_buf_str(out, ENG_STR("a key with the role admin; keys are in force when it is set\n"));
-        return;
-    }
-    eng_buf_str(out, ENG_STR("as "));
-    roff(out, s == ENG_SET_DATA ? "--data" : eng_cli_setting_options()[s - ENG_SET_LISTEN].name);
+    const eng_cli_option *flag = eng_cli_setting_option(s);
+    eng_buf_str(out, flag->name ? ENG_STR("as ") : ENG_STR(""));
+    roff(out, flag->name ? flag->name : flag->doc);
     if (preset) {
         eng_buf_str(out, ENG_STR("; default "));
         roff(out, preset);
