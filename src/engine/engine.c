@@ -199,7 +199,14 @@ static eng_status renew_secret(eng *e, eng_error *err)
     return eng_secret_make(e->data, e->secret, err);
 }
 
-/* Where nothing is there yet the secret is made first, so that a database without one has lost it. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > 0;
+}
+
+/* The secret is made last, so that one without a database says that there was one: a new one in its
+ * place would hide that everything is gone. */
 static eng_status open_store(eng *e, eng_error *err)
 {
     eng_status status = ENG_OK;
@@ -209,17 +216,21 @@ static eng_status open_store(eng *e, eng_error *err)
         status = eng_fail_nomem(err);
         goto done;
     }
-    bool kept = eng_data_exists(secret), lost = !kept && eng_data_exists(path);
+    bool kept = eng_data_exists(secret);
     if (kept)
         status = eng_secret_read(e->data, e->secret, err);
-    else if (!lost)
-        status = eng_secret_make(e->data, e->secret, err);
+    if (status == ENG_OK && kept && !is_there(path))
+        status = eng_fail(
+            err, ENG_ECORRUPT,
+            "'%s' is missing or empty, though '" ENG_DATA_SECRET
+            "' says that there was one: put it back from a backup, or remove that too",
+            path);
     if (status < 0)
         goto done;
 
     eng_store_options options = {.path = path};
     status = eng_store_open(&options, &e->store, err);
-    if (status == ENG_OK && lost)
+    if (status == ENG_OK && !kept)
         status = renew_secret(e, err);
 done:
     eng_free(path);

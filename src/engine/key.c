@@ -122,7 +122,12 @@ static eng_status remember_stored(eng *e, const eng_store_key *stored, eng_error
 {
     entry key = {.role = stored->role, .rate = stored->rate, .live = true};
     if (!is_id(stored->id))
-        return eng_fail(err, ENG_ECORRUPT, "a stored key has an id that is none");
+        return eng_fail(err, ENG_ECORRUPT, "'%s/" ENG_DATA_DB "' is damaged: a key's id is none",
+                        e->data);
+    if (stored->role < ENG_ROLE_READ || stored->role > ENG_ROLE_ADMIN)
+        return eng_fail(err, ENG_ECORRUPT,
+                        "'%s/" ENG_DATA_DB "' is damaged: the role of key '%.*s' is none", e->data,
+                        ENG_FMT(stored->id));
     memcpy(key.id, stored->id.ptr, ID_LEN);
     memcpy(key.hash, stored->hash, sizeof key.hash);
     return remember(e, &key, err);

@@ -168,6 +168,22 @@ static eng_status check_references(eng_conn *c, check *k, eng_error *err)
     return eng_sql_end(&q, err);
 }
 
+/* What SQLite takes for a row like any other, and no engine opens. */
+static eng_status check_keys(eng_conn *c, check *k, eng_error *err)
+{
+    eng_sql q = eng_sql_use(c, "SELECT id FROM api_key WHERE length(name) <> 16 "
+                               "OR name GLOB '*[^0-9a-v]*' OR role NOT BETWEEN 1 AND 3");
+    while (k->count < FINDINGS_MOST && eng_sql_row(&q)) {
+        char message[64];
+        snprintf(message, sizeof message, "row %lld of 'api_key' is no key",
+                 (long long)eng_sql_get_int(&q, 0));
+        find(k, message);
+    }
+    if (q.code == SQLITE_ROW) /* enough */
+        q.code = SQLITE_DONE;
+    return eng_sql_end(&q, err);
+}
+
 static eng_status check_all(eng_conn *c, check *k, eng_error *err)
 {
     int version = 0;
@@ -181,6 +197,8 @@ static eng_status check_all(eng_conn *c, check *k, eng_error *err)
         status = check_pages(c, k, err);
     if (status == ENG_OK && k->count == 0)
         status = check_references(c, k, err);
+    if (status == ENG_OK && k->count == 0)
+        status = check_keys(c, k, err);
     sqlite3_progress_handler(c->db, 0, NULL, NULL);
     return status;
 }
@@ -197,7 +215,7 @@ eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char
         status = eng_fail_nomem(err);
     } else if (stat(path, &db) < 0) {
         status = eng_fail_errno(err, errno, "cannot open '%s'", path);
-    } else {
+    } else if ((status = eng_store_check_length(path, err)) == ENG_OK) {
         /* Without a log the file is all there is: it is read without leaving a trace. */
         bool logged = stat(log_path, &log) == 0 && log.st_size > 0;
         status = eng_conn_open(path, logged ? ENG_CONN_READ : ENG_CONN_FROZEN, &c, err);

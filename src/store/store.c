@@ -124,7 +124,9 @@ static eng_status check_tables(eng_conn *c, eng_error *err)
 static eng_status open_writer(eng_store *s, eng_error *err)
 {
     int version = 0;
-    eng_status status = eng_conn_open(s->path, ENG_CONN_WRITE, &s->conn, err);
+    eng_status status = eng_store_check_length(s->path, err);
+    if (status == ENG_OK)
+        status = eng_conn_open(s->path, ENG_CONN_WRITE, &s->conn, err);
     if (status == ENG_OK)
         status = eng_schema_version(s->conn, &version, err);
     if (status == ENG_OK)
@@ -182,6 +184,36 @@ char *eng_store_log_path(const char *path)
     if (log)
         snprintf(log, size, "%s-wal", path);
     return log;
+}
+
+/* SQLite takes a last page that is cut off for one that ends in zeros, and a single byte for nothing.
+ * Where there is a log it may hold what the file lacks. */
+eng_status eng_store_check_length(const char *path, eng_error *err)
+{
+    enum { HEAD = 32, PAGE_AT = 16, COUNT_AT = 28 };
+    unsigned char head[HEAD];
+    struct stat db, log;
+    char *log_path = eng_store_log_path(path);
+    if (!log_path)
+        return eng_fail_nomem(err);
+    bool logged = stat(log_path, &log) == 0 && log.st_size > 0;
+    eng_free(log_path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return eng_fail_errno(err, errno, "cannot open '%s'", path);
+    ssize_t got = fstat(fd, &db) == 0 ? pread(fd, head, HEAD, 0) : -1;
+    int code = errno;
+    close(fd);
+    if (got < 0)
+        return eng_fail_errno(err, code, "cannot read '%s'", path);
+    if (logged || got == 0 || (got == HEAD && memcmp(head, "SQLite format 3", 16) != 0))
+        return ENG_OK; /* what else it may be is for SQLite to say */
+    uint64_t page = (uint64_t)head[PAGE_AT] << 8 | head[PAGE_AT + 1];
+    uint64_t count = (uint64_t)head[COUNT_AT] << 24 | (uint64_t)head[COUNT_AT + 1] << 16 |
+                     (uint64_t)head[COUNT_AT + 2] << 8 | head[COUNT_AT + 3];
+    if (got < HEAD || (uint64_t)db.st_size < count * (page == 1 ? 65536 : page))
+        return eng_fail(err, ENG_ECORRUPT, "'%s' is damaged: its end is missing", path);
+    return ENG_OK;
 }
 
 const char *eng_store_path(const eng_store *s) { return s->path; }

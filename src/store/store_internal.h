@@ -131,6 +131,8 @@ void eng_writer_count(eng_writer *w, eng_store_counters *out);
 /* After the last operation has returned. */
 void eng_writer_stop(eng_writer *w);
 
+/* ENG_ECORRUPT where the file is shorter than it says itself. */
+eng_status eng_store_check_length(const char *path, eng_error *err) ENG_MUST_CHECK;
 const char *eng_store_path(const eng_store *s);
 /* Of the log that stands beside a database, to be freed; NULL when memory ran out. */
 char *eng_store_log_path(const char *path);

@@ -129,6 +129,43 @@ static void a_lost_secret_is_refused_while_keys_are_stored(void **state)
     assert_false(there(p->data, "key.secret"));
 }
 
+/* A new one in its place would hide that everything is gone. */
+static void a_lost_database_is_refused(void **state)
+{
+    place *p = *state;
+    eng *e = NULL;
+    char path[120];
+    eng_error err = {0};
+    eng_options options = {.data = p->data};
+    snprintf(path, sizeof path, "%s/engenho.db", p->data);
+    eng_close(open_at(p->data));
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(eng_open(&options, &e, &err), ENG_ECORRUPT);
+    assert_non_null(strstr(err.message, "engenho.db' is missing or empty"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(eng_open(&options, &e, &err), ENG_ECORRUPT);
+    assert_false(there(p->data, "engenho.db"));
+}
+
+static void a_database_that_is_cut_off_is_refused(void **state)
+{
+    place *p = *state;
+    eng *e = NULL;
+    char path[120];
+    struct stat st;
+    eng_error err = {0};
+    eng_options options = {.data = p->data};
+    snprintf(path, sizeof path, "%s/engenho.db", p->data);
+    eng_close(open_at(p->data));
+    assert_int_equal(stat(path, &st), 0);
+    const off_t sizes[] = {st.st_size - 1, st.st_size / 2, 8192, 100, 10, 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_int_equal(truncate(path, sizes[i]), 0);
+        assert_int_equal(eng_open(&options, &e, &err), ENG_ECORRUPT);
+        assert_non_null(strstr(err.message, "engenho.db' is damaged"));
+    }
+}
+
 static void what_is_no_folder_is_refused(void **state)
 {
     place *p = *state;
@@ -207,6 +244,8 @@ int main(void)
         in_place(a_killed_holder_holds_nothing),
         in_place(what_was_spilled_is_gone),
         in_place(a_lost_secret_is_refused_while_keys_are_stored),
+        in_place(a_lost_database_is_refused),
+        in_place(a_database_that_is_cut_off_is_refused),
         in_place(what_is_no_folder_is_refused),
         in_place(health_is_of_now),
         cmocka_unit_test(roles_have_names),
