@@ -394,8 +394,13 @@ static void a_job_that_is_no_longer_ours_is_let_go(void **state)
     eng_arena_init(&arena, 4096, NULL);
     int64_t id = submit(e, "count", A_WHILE);
     wait_until_running(e, id);
-    assert_ok(eng_store_job_release(e->store, &err), err);
-    assert_ok(eng_store_job_claim(e->store, ENG_STR("another"), 60000, &arena, &stored, &err), err);
+    /* The engine's own workers may be quicker. */
+    eng_status status;
+    do {
+        assert_ok(eng_store_job_release(e->store, &err), err);
+        status = eng_store_job_claim(e->store, ENG_STR("another"), 60000, &arena, &stored, &err);
+    } while (status == ENG_ENOTFOUND);
+    assert_ok(status, err);
     assert_int_equal(stored.id, id);
     wait_until_idle(e);
     assert_ok(eng_store_job_get(e->store, id, &arena, &stored, &err), err);
