@@ -1,7 +1,7 @@
 /*
  * Files of every kind but PDF, which a child process reads: text, Markdown, HTML, DOCX, PPTX, CSV,
  * TSV, JSON lines. The first byte chooses. Blocks must lie within the text, in order; text must be
- * UTF-8.
+ * UTF-8. Then the document is cut: passages hold characters whole, and never too many.
  */
 #include "base/error.h"
 #include "base/str.h"
@@ -18,6 +18,26 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return eng_text_init(NULL) == ENG_OK ? 0 : 1;
 }
 
+static void cut(const eng_extract *doc)
+{
+    eng_arena arena;
+    eng_arena_init(&arena, 4096, NULL);
+    eng_cut_options o = {.size = 50, .overlap = 10};
+    const eng_passage *passages;
+    size_t count, covered = 0;
+    if (eng_passages_of(doc->text, doc->blocks, doc->block_count, &o, &arena, &passages, &count,
+                        NULL) < 0)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        eng_str s = eng_str_sub(doc->text, passages[i].start, passages[i].end - passages[i].start);
+        if (!s.len || eng_utf8_valid(s) != s.len || eng_utf8_count(s) > o.size ||
+            passages[i].end <= covered)
+            abort();
+        covered = passages[i].end;
+    }
+    eng_arena_clear(&arena);
+}
+
 static eng_status document(void *ctx, const eng_extract *doc, eng_error *err)
 {
     (void)ctx;
@@ -30,6 +50,8 @@ static eng_status document(void *ctx, const eng_extract *doc, eng_error *err)
             (i > 0 && doc->blocks[i - 1].end > b->start))
             abort();
     }
+    if (doc->text.len < 100000)
+        cut(doc);
     return ENG_OK;
 }
 

@@ -272,4 +272,40 @@ eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options,
  * UTF-16 without a mark, or Windows-1252. ENG_ETYPE for what is no text. Into *out, appended. */
 eng_status eng_charset_read(eng_str bytes, eng_str charset, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 
+/* ---- Sentences and passages ----------------------------------------------------------------------- */
+
+/*
+ * The next sentence of text[*at, end), without the white space around it; *at moves behind it. False
+ * at the end. A sentence ends at . ! ? … and before an empty line; not at the stop of "Dr.", "art. 5º",
+ * "R$ 1.000,00", "J. Silva" or "1. ", and also where somebody's extraction glued two sentences
+ * together ("à vista.Outra"). Allocates nothing.
+ */
+bool eng_sentence_next(eng_str text, size_t *at, size_t end, eng_str *out);
+
+/* A piece of a document that is found and shown as one. */
+typedef struct {
+    size_t start, end; /* bytes of the document's text: on characters' bounds, no white space around */
+    uint32_t units;
+    uint8_t kind;    /* eng_block_kind of its first block that is no heading */
+    eng_str heading; /* those above its first line, from the highest: "Frete > Prazos"; may be empty */
+} eng_passage;
+
+typedef struct {
+    size_t size;    /* most units of a passage: never exceeded */
+    size_t overlap; /* units at most that a passage repeats of the one before; less than size */
+    /* How many units a piece of text has; grows with it. NULL: characters. */
+    size_t (*count)(void *ctx, eng_str text);
+    void *ctx;
+} eng_cut_options;
+
+/*
+ * Cuts a document along its structure: a passage holds whole blocks where they fit, else whole
+ * sentences, rows or lines, else words; a heading stands with what follows it, and one of the first
+ * two levels begins a passage unless the one before is short. What repeats is whole sentences, or
+ * words of one that was cut itself. All text but white space is in some passage. In the arena.
+ */
+eng_status eng_passages_of(eng_str text, const eng_block *blocks, size_t block_count,
+                           const eng_cut_options *options, eng_arena *arena,
+                           const eng_passage **out, size_t *count, eng_error *err) ENG_MUST_CHECK;
+
 #endif
