@@ -23,30 +23,12 @@ eng_status eng_added_build(eng_added *a, const eng_str *texts, const struct eng_
     return eng_trie_build(&a->trie, entries, count, err);
 }
 
-/* The character that ends at byte `end` > 0; *start is where it begins. */
-static uint32_t character_before(eng_str text, size_t end, size_t *start)
-{
-    size_t least = end > 4 ? end - 4 : 0;
-    for (size_t at = end; at-- > least;) {
-        size_t next = at;
-        if (((unsigned char)text.ptr[at] & 0xC0) == 0x80)
-            continue;
-        uint32_t c = eng_tok_next(text, &next);
-        if (next != end)
-            break;
-        *start = at;
-        return c;
-    }
-    *start = end - 1;
-    return 0xFFFD;
-}
-
 static bool is_single_word(eng_str text, const eng_added_match *m)
 {
     size_t at = m->end;
     if (m->end < text.len && eng_tok_is_word(eng_tok_next(text, &at)))
         return false;
-    return m->start == 0 || !eng_tok_is_word(character_before(text, m->start, &at));
+    return m->start == 0 || !eng_tok_is_word(eng_tok_before(text, m->start, &at));
 }
 
 /* Takes in blanks on its left, as far as the match before, and on its right. */
@@ -54,7 +36,7 @@ static void widen(const struct eng_added_item *item, eng_str text, size_t floor,
 {
     size_t at;
     while (item->left && m->start > floor &&
-           eng_tok_is_space(character_before(text, m->start, &at)) && at >= floor)
+           eng_tok_is_space(eng_tok_before(text, m->start, &at)) && at >= floor)
         m->start = at;
     for (at = m->end; item->right && at < text.len; m->end = at) {
         if (!eng_tok_is_space(eng_tok_next(text, &at)))

@@ -105,7 +105,7 @@ static eng_bert_char row_of(const spelled *s)
 
 static bool is_bert(const eng_tokenizer *t)
 {
-    return t->model == ENG_MODEL_WORDPIECE && !t->trim && !t->normed.trie.units &&
+    return t->model == ENG_TOK_WORDPIECE && !t->trim && !t->normed.trie.units &&
            t->normal_count == 1 && t->normal[0].kind == ENG_NORMAL_BERT && t->split_count == 1 &&
            t->split[0].kind == ENG_SPLIT_BERT;
 }

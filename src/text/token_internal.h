@@ -68,6 +68,8 @@ bool eng_tok_is_linker(uint32_t c); /* those viramas */
 /* The character at *at < text.len, which moves on; U+FFFD for the longest piece that could have begun
  * a character. */
 uint32_t eng_tok_next(eng_str text, size_t *at);
+/* The character that ends at byte `end` > 0; *start is where it begins. */
+uint32_t eng_tok_before(eng_str text, size_t end, size_t *start);
 
 /* ---- Scratch memory ------------------------------------------------------------------------------ */
 
@@ -330,7 +332,7 @@ typedef struct {
 } eng_template;
 
 typedef enum { ENG_CUT_LONGEST, ENG_CUT_FIRST, ENG_CUT_SECOND } eng_cut_strategy;
-typedef enum { ENG_MODEL_WORDPIECE, ENG_MODEL_UNIGRAM } eng_token_kind;
+typedef enum { ENG_TOK_WORDPIECE, ENG_TOK_UNIGRAM } eng_tok_model;
 
 /* What one pass makes of a character (token_bert.c): 8 bytes, so that ASCII's are two cache lines a
  * row. */
@@ -344,7 +346,7 @@ typedef struct {
 struct eng_tokenizer {
     eng_arena arena; /* all that is not said to be elsewhere */
 
-    eng_token_kind model;
+    eng_tok_model model;
     eng_trie vocab;
     eng_str *tokens; /* by id; empty where there is none */
     size_t ids;

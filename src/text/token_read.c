@@ -188,6 +188,46 @@ static eng_status read_wordpiece(eng_tokenizer *t, const eng_json *v, eng_error 
     return ENG_OK;
 }
 
+static double power_of_ten(int exponent)
+{
+    double power = 1;
+    char text[16];
+    int len = snprintf(text, sizeof text, "1e%d", exponent);
+    bool ok = eng_number_read((eng_str){text, (size_t)len}, &power);
+    return ok ? power : INFINITY;
+}
+
+/*
+ * A score as the package has it, whose JSON reader takes the digits as an integer and divides by a
+ * power of ten: two roundings, and often not the nearest double. The difference is the last bit, but
+ * "22" + "2" and "2" + "22" are worth the same, and that bit says which it is.
+ */
+static double score_of(double exact)
+{
+    char digits[32];
+    size_t len = eng_number_print(exact, digits), at = digits[0] == '-';
+    uint64_t significand = 0;
+    int exponent = 0, written = 0;
+    for (bool point = false; at < len && digits[at] != 'e'; at++) {
+        if (digits[at] == '.') {
+            point = true;
+            continue;
+        }
+        significand = significand * 10 + (uint64_t)(digits[at] - '0');
+        exponent -= point;
+    }
+    if (at < len) {
+        int64_t value = 0;
+        at += digits[at + 1] == '+' ? 2 : 1;
+        if (eng_str_i64((eng_str){digits + at, len - at}, &value))
+            written = (int)value;
+    }
+    exponent += written;
+    double power = power_of_ten(exponent < 0 ? -exponent : exponent);
+    double score = exponent < 0 ? (double)significand / power : (double)significand * power;
+    return exact < 0 ? -score : score;
+}
+
 /* [["token", score], ...], by id. */
 static eng_status read_pieces(eng_tokenizer *t, const eng_json *vocab, eng_error *err)
 {
@@ -203,6 +243,8 @@ static eng_status read_pieces(eng_tokenizer *t, const eng_json *vocab, eng_error
             !eng_json_number(eng_json_at(pair, 1), &t->scores[i]))
             return eng_fail_field(err, ENG_EMALFORMED, ENG_STR("vocab"),
                                   "entry %zu is not a string and a number", i);
+        if (eng_json_is(eng_json_at(pair, 1), ENG_JSON_DOUBLE))
+            t->scores[i] = score_of(t->scores[i]);
         least = t->scores[i] < least ? t->scores[i] : least;
         status = check_token(eng_json_text(token), err);
         if (status == ENG_OK)
@@ -272,11 +314,11 @@ eng_status eng_tok_read_model(eng_tokenizer *t, const eng_json *v, eng_error *er
         return wrong(v, "model", "an object", err);
     eng_str type = model_type(v);
     if (eng_str_eq(type, ENG_STR("WordPiece"))) {
-        t->model = ENG_MODEL_WORDPIECE;
+        t->model = ENG_TOK_WORDPIECE;
         return read_wordpiece(t, v, err);
     }
     if (eng_str_eq(type, ENG_STR("Unigram"))) {
-        t->model = ENG_MODEL_UNIGRAM;
+        t->model = ENG_TOK_UNIGRAM;
         return read_unigram(t, v, err);
     }
     return eng_fail(err, ENG_EUNSUPPORTED,

@@ -453,3 +453,20 @@ uint32_t eng_tok_next(eng_str text, size_t *at)
     }
     return c;
 }
+
+uint32_t eng_tok_before(eng_str text, size_t end, size_t *start)
+{
+    size_t least = end > 4 ? end - 4 : 0;
+    for (size_t at = end; at-- > least;) {
+        size_t next = at;
+        if (((unsigned char)text.ptr[at] & 0xC0) == 0x80)
+            continue;
+        uint32_t c = eng_tok_next(text, &next);
+        if (next != end)
+            break;
+        *start = at;
+        return c;
+    }
+    *start = end - 1;
+    return 0xFFFD;
+}

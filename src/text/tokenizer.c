@@ -107,8 +107,8 @@ static eng_status encode_piece(const eng_tokenizer *t, eng_tok_piece piece, eng_
         return eng_fail_nomem(err);
     for (size_t i = piece.start; i < piece.end; i++)
         eng_tok_word_put(&s->word, chars[i]);
-    eng_status status = t->model == ENG_MODEL_WORDPIECE ? eng_tok_wordpiece(t, &s->word, out)
-                                                        : eng_tok_unigram(t, s, out);
+    eng_status status = t->model == ENG_TOK_WORDPIECE ? eng_tok_wordpiece(t, &s->word, out)
+                                                      : eng_tok_unigram(t, s, out);
     if (status == ENG_EINVALID)
         return no_unknown(err);
     return status < 0 ? eng_fail_nomem(err) : ENG_OK;
@@ -230,28 +230,48 @@ static eng_status cut(const eng_tokenizer *t, size_t max, bool paired, size_t co
 
 /* ---- The sequence ---- */
 
+/* `count` characters less of the span at its end; all of it stays where the text has not as many. */
+static void trim_end(eng_str text, size_t count, eng_token_span *span)
+{
+    size_t at = span->to;
+    for (; count && at; count--)
+        eng_tok_before(text, at, &at);
+    if (count == 0)
+        span->to = at > span->from ? (uint32_t)at : span->from;
+}
+
 /* RobertaProcessing: blanks that stand around a token's text are no part of its span. */
-static eng_token_span trimmed(const eng_tokenizer *t, const eng_tok_raw *raw, bool first)
+static eng_token_span trimmed(const eng_tokenizer *t, eng_str text, const eng_tok_raw *raw,
+                              bool first)
 {
     eng_token_span span = {raw->from, raw->to};
-    uint32_t lead = raw->lead, trail = raw->trail;
+    size_t lead = raw->lead, at = span.from;
     if ((first || span.from == 0) && t->prefix_kept && lead == 1)
         lead = 0;
-    if (lead)
-        span.from = lead < span.to - span.from ? span.from + lead : span.to;
-    if (trail && span.to >= trail)
-        span.to = span.to - trail > span.from ? span.to - trail : span.from;
+    for (; lead && at < span.to; lead--)
+        eng_tok_next(text, &at);
+    span.from = (uint32_t)at;
+    trim_end(text, raw->trail, &span);
     return span;
 }
 
-static void put_text(const eng_tokenizer *t, const eng_tok_raws *raws, size_t count, uint8_t type,
-                     eng_tokens *out)
+/* What is put together to a sequence. */
+typedef struct {
+    const eng_tokenizer *t;
+    eng_str texts[2];
+    size_t counts[2]; /* tokens of each that stay */
+    bool bare;
+} sequence;
+
+static void put_text(const sequence *q, size_t which, uint8_t type, eng_tokens *out)
 {
-    const eng_tok_raw *raw = raws->items + (t->cut_left ? raws->count - count : 0);
+    const eng_tok_raws *raws = &out->scratch->raws[which];
+    size_t count = q->counts[which];
+    const eng_tok_raw *raw = raws->items + (q->t->cut_left ? raws->count - count : 0);
     for (size_t i = 0; i < count; i++, raw++) {
         out->ids[out->count] = raw->id;
-        out->spans[out->count] = t->trim ? trimmed(t, raw, i == 0)
-                                         : (eng_token_span){raw->from, raw->to};
+        out->spans[out->count] = q->t->trim ? trimmed(q->t, q->texts[which], raw, i == 0)
+                                            : (eng_token_span){raw->from, raw->to};
         out->types[out->count++] = type;
     }
 }
@@ -263,29 +283,46 @@ static void put_special(const eng_part *part, eng_tokens *out)
     out->types[out->count++] = part->type;
 }
 
-static eng_status assemble(const eng_tokenizer *t, const eng_template *form, const size_t counts[2],
-                           bool bare, eng_tokens *out, eng_error *err)
+static eng_status assemble(const sequence *q, const eng_template *form, eng_tokens *out,
+                           eng_error *err)
 {
     const eng_tok_raws *raws = out->scratch->raws;
     size_t need = form->specials;
     for (size_t i = 0; i < form->count; i++) {
         if (form->parts[i].kind != ENG_PART_SPECIAL)
-            need += counts[form->parts[i].kind == ENG_PART_B];
+            need += q->counts[form->parts[i].kind == ENG_PART_B];
     }
     if (!tokens_room(out, need))
         return eng_fail_nomem(err);
     size_t first = out->count;
     for (size_t i = 0; i < form->count; i++) {
         const eng_part *part = &form->parts[i];
-        size_t which = part->kind == ENG_PART_B;
         if (part->kind != ENG_PART_SPECIAL)
-            put_text(t, &raws[which], counts[which], part->type, out);
-        else if (!bare)
+            put_text(q, part->kind == ENG_PART_B, part->type, out);
+        else if (!q->bare)
             put_special(part, out);
     }
     out->seqs[out->seq_count++] = (eng_token_seq){
-        first, out->count - first, counts[0] < raws[0].count || counts[1] < raws[1].count};
+        first, out->count - first, q->counts[0] < raws[0].count || q->counts[1] < raws[1].count};
     return ENG_OK;
+}
+
+/* After how many tokens a text may stop, when `max` are wanted. Of two long texts the longer one gets
+ * the odd token, so that one has to know how long they are. */
+static size_t enough(const eng_tokenizer *t, bool cuts, bool paired, size_t max)
+{
+    bool whole = !cuts || t->cut_left || (paired && t->strategy == ENG_CUT_LONGEST && max % 2);
+    return whole ? SIZE_MAX : max;
+}
+
+static eng_status encode_both(const eng_tokenizer *t, const sequence *q, size_t limit,
+                              eng_token_scratch *s, eng_error *err)
+{
+    s->raws[1].count = 0;
+    eng_status status = encode_text(&(job){t, q->texts[0], limit, s, &s->raws[0]}, err);
+    if (status == ENG_OK && q->texts[1].ptr)
+        status = encode_text(&(job){t, q->texts[1], limit, s, &s->raws[1]}, err);
+    return status;
 }
 
 eng_status eng_tokenizer_add(const eng_tokenizer *t, eng_str text, eng_str pair,
@@ -306,16 +343,13 @@ eng_status eng_tokenizer_add(const eng_tokenizer *t, eng_str text, eng_str pair,
     if (!out->scratch)
         return eng_fail_nomem(err);
 
-    eng_token_scratch *s = out->scratch;
-    size_t limit = cuts && !t->cut_left ? max : SIZE_MAX;
-    s->raws[1].count = 0;
-    eng_status status = encode_text(&(job){t, text, limit, s, &s->raws[0]}, err);
-    if (status == ENG_OK && paired)
-        status = encode_text(&(job){t, pair, limit, s, &s->raws[1]}, err);
+    sequence q = {.t = t, .texts = {text, pair}, .bare = o->bare};
+    eng_status status = encode_both(t, &q, enough(t, cuts, paired, max), out->scratch, err);
     if (status < 0)
         return status;
-    size_t counts[2] = {s->raws[0].count, s->raws[1].count};
+    q.counts[0] = out->scratch->raws[0].count;
+    q.counts[1] = out->scratch->raws[1].count;
     if (cuts)
-        status = cut(t, max, paired, counts, err);
-    return status < 0 ? status : assemble(t, form, counts, o->bare, out, err);
+        status = cut(t, max, paired, q.counts, err);
+    return status < 0 ? status : assemble(&q, form, out, err);
 }

@@ -1,13 +1,16 @@
 /*
  * Texts to tokens, for the oracles: what is read from stdin is encoded, what comes out is printed.
  *
- *     tokenize TOKENIZER.JSON [max=N] [bare] [whole]
+ *     tokenize TOKENIZER.JSON [max=N] [bare] [whole] [time=FILE]
+ *
+ * With time=FILE the texts are the lines of a file, and for each byte of stdin all of them are encoded
+ * once: "tokens nanoseconds", a line a round. That is how bench/tokenizer.py takes turns with a peer.
  *
  * In, a record a sequence, numbers little-endian: u32 bytes of the text, u32 bytes of its pair (2^32-1:
  * there is none), the bytes. Out: u32 tokens (2^32-1: refused), u32 truncated, u32 ids, u32 pairs of
  * offsets, bytes of types.
  */
-#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "text/text.h"
@@ -79,9 +82,41 @@ static eng_tokenizer *open_tokenizer(const char *path)
     return t;
 }
 
+/* One round over all lines. */
+static void time_lines(const eng_tokenizer *t, eng_str lines, const eng_token_options *options,
+                       eng_tokens *out)
+{
+    size_t tokens = 0;
+    uint64_t start = eng_clock_ns();
+    eng_str line, rest = lines;
+    for (bool more = true; more;) {
+        more = eng_str_cut(rest, '\n', &line, &rest);
+        eng_tokens_reset(out);
+        if (eng_tokenizer_add(t, line, ENG_NO_PAIR, options, out, NULL) < 0)
+            fail("a line was refused");
+        tokens += out->count;
+    }
+    printf("%zu %llu\n", tokens, (unsigned long long)(eng_clock_ns() - start));
+    fflush(stdout);
+}
+
+static void take_turns(const eng_tokenizer *t, const char *path, const eng_token_options *options,
+                       eng_tokens *out)
+{
+    eng_error err;
+    eng_buf lines;
+    eng_buf_init(&lines, (size_t)1 << 30);
+    if (eng_file_read(path, (size_t)1 << 30, &lines, &err) < 0)
+        fail(err.message);
+    while (getchar() != EOF)
+        time_lines(t, eng_buf_view(&lines), options, out);
+    eng_buf_clear(&lines);
+}
+
 int main(int argc, char **argv)
 {
     eng_token_options options = {0};
+    const char *timed = NULL;
     if (argc < 2)
         fail("expected the path of a tokenizer.json");
     for (int i = 2; i < argc; i++) {
@@ -91,14 +126,18 @@ int main(int argc, char **argv)
             options.whole = true;
         else if (strncmp(argv[i], "max=", 4) == 0)
             options.max = strtoull(argv[i] + 4, NULL, 10);
+        else if (strncmp(argv[i], "time=", 5) == 0)
+            timed = argv[i] + 5;
         else
-            fail("expected max=N, bare or whole");
+            fail("expected max=N, bare, whole or time=FILE");
     }
     eng_tokenizer *t = open_tokenizer(argv[1]);
     eng_tokens tokens;
     eng_tokens_init(&tokens);
     uint32_t lens[2];
-    while (read_all(lens, sizeof lens))
+    if (timed)
+        take_turns(t, timed, &options, &tokens);
+    while (!timed && read_all(lens, sizeof lens))
         encode(t, lens, &options, &tokens);
     eng_tokens_clear(&tokens);
     eng_tokenizer_free(t);

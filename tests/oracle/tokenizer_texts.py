@@ -58,12 +58,12 @@ def portuguese():
     for name in ("como-funciona-hotmart.txt", "perguntas.txt", "questions.jsonl"):
         text = (SHARED / "hotmart" / name).read_text()
         texts += [text] + text.splitlines()
-    return texts
+    return list(dict.fromkeys(texts))
 
 
 def titles():
     rows = csv.reader(io.StringIO(lzma.open(SHARED / "elo7" / "products.csv.xz", "rt", encoding="utf-8").read()))
-    return [cell for row in rows for cell in row]
+    return list(dict.fromkeys(cell for row in rows for cell in row))
 
 
 class Texts:
