@@ -650,13 +650,14 @@ static eng_head_state read_what_is_there(eng_http_conn *c, eng_http_head *head)
     return eng_http_head_read(bytes, &c->loop->server->limits, c->loop->headers, head);
 }
 
-/* Some of a head came, and then nothing. */
+/* Some of a head came, and then nothing. What is wrong with that part is said first. */
 static step refuse_part(eng_http_conn *c, int status, const char *why)
 {
     eng_http_head head;
     if (is_empty(c->block))
         return gone(c);
-    (void)read_what_is_there(c, &head);
+    if (read_what_is_there(c, &head) == ENG_HEAD_REFUSED)
+        return refuse_head(c, &head, head.status, head.why);
     return refuse_head(c, &head, status, why);
 }
 
