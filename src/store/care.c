@@ -133,15 +133,38 @@ static int ask(void *ctx)
     return k->stopped;
 }
 
+/* SQLite words a page that it could not get for want of memory like one that is damaged. */
+static bool tells_of_no_memory(eng_str line)
+{
+    return eng_str_ends(line, ENG_STR("error code=7")) ||
+           eng_str_ends(line, ENG_STR("error code=3082")); /* SQLITE_IOERR_NOMEM */
+}
+
+/* A row holds one finding a line, below a heading that says nothing. False: no memory. */
+static bool find_lines(check *k, eng_str text)
+{
+    for (eng_str line, rest; text.len; text = rest) {
+        if (!eng_str_cut(text, '\n', &line, &rest)) {
+            line = text;
+            rest = (eng_str){0};
+        }
+        char message[256];
+        snprintf(message, sizeof message, "%.*s", ENG_FMT(line));
+        if (tells_of_no_memory(line))
+            return false;
+        if (!eng_str_starts(line, ENG_STR("*** ")) && !eng_str_eq(line, ENG_STR("ok")))
+            find(k, message);
+    }
+    return true;
+}
+
 static eng_status check_pages(eng_conn *c, check *k, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "PRAGMA integrity_check(100)");
     while (eng_sql_row(&q)) {
         const char *text = (const char *)sqlite3_column_text(q.stmt, 0);
-        if (!text)
+        if (!text || !find_lines(k, eng_str_of(text)))
             q.code = SQLITE_NOMEM;
-        else if (strcmp(text, "ok") != 0)
-            find(k, text);
     }
     return eng_sql_end(&q, err);
 }
