@@ -103,6 +103,11 @@ def tmpfs(size):
             subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+def without_sanitizer(why):
+    if any(word in os.environ.get("ENGENHO", "") for word in ("asan", "tsan")):
+        raise Skip("under a sanitizer: " + why)
+
+
 def fill(path):
     """Takes all room that is left."""
     with open(path, "wb", buffering=0) as out:

@@ -3,15 +3,14 @@
 import os
 import pathlib
 import resource
-import shutil
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-from help import (BUSY, NO_MEMORY, NO_SPACE, QUIET, READ_ONLY, OtherUser, Server, Skip, add_key, detail, equal, expect,
-                  fill, folder, give_to_other, key_names, refuses, serves, tmpfs, wait_for_job, waits_until)
+from help import (BUSY, NO_MEMORY, NO_SPACE, QUIET, READ_ONLY, OtherUser, Server, add_key, detail, equal, expect, fill,
+                  folder, give_to_other, key_names, refuses, serves, tmpfs, wait_for_job, waits_until, without_sanitizer)
 
 MIB = 1 << 20
 
@@ -259,6 +258,7 @@ def hungry_client(server, index, statuses):
 
 def no_memory_left():
     """Requests that need more than there is are refused; it lives, and serves those that need little."""
+    without_sanitizer("it ends the process when its own memory ends")
     with Server() as server:
         server.start(*QUIET)
         serves(server)
@@ -280,6 +280,7 @@ def no_memory_left():
 
 def little_memory_from_the_start():
     """It says so, whatever the point where memory ends."""
+    without_sanitizer("it takes terabytes of addresses")
     refused = 0
     for size in range(8, 400, 6):
         with Server() as server:
@@ -315,8 +316,7 @@ def compiled_clock(home):
 
 def clock_steps_back():
     """By a day, while it runs and over a restart: requests, jobs and times go on."""
-    if "asan" in os.environ.get("ENGENHO", "") or "tsan" in os.environ.get("ENGENHO", ""):
-        raise Skip("a sanitizer wants to be loaded first")
+    without_sanitizer("it wants to be loaded first")
     with folder() as home:
         offset = home / "offset"
         offset.write_bytes(struct.pack("q", 0))
