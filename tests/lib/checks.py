@@ -24,6 +24,12 @@ def equal(got, wanted, what):
         raise Failure("%s: expected %r, got %r" % (what, wanted, got))
 
 
+def say(line):
+    """One write, so that lines of several threads do not run together."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 class Count:
     """Checks may run in several threads at once."""
 
@@ -39,7 +45,7 @@ class Count:
         except Skip as why:
             with self.lock:
                 self.skipped += 1
-            print("SKIP %s.%s  %s" % (self.stage, name, why), flush=True)
+            say("SKIP %s.%s  %s" % (self.stage, name, why))
             return False
         except Failure as failure:
             return self.fail(name, str(failure))
@@ -48,13 +54,13 @@ class Count:
         with self.lock:
             self.passed += 1
         if said or "-v" in sys.argv:
-            print("PASS %s.%s  %s (%.1f s)" % (self.stage, name, said or "", time.monotonic() - began), flush=True)
+            say("PASS %s.%s  %s (%.1f s)" % (self.stage, name, said or "", time.monotonic() - began))
         return True
 
     def fail(self, name, message):
         with self.lock:
             self.failed += 1
-        print("FAIL %s.%s  %s" % (self.stage, name, message), flush=True)
+        say("FAIL %s.%s  %s" % (self.stage, name, message))
         return False
 
     def add(self, other):
