@@ -29,13 +29,15 @@ eng_language eng_language_guess(eng_str text);
 /* ---- Analysis: text to the terms of an index ---------------------------------------------------- */
 
 /*
- * What a term is. One place in the text can give several: "Ações" is the word "aca" (stem, without
- * accents) and the exact form "ações"; "MP-1234" is the code "mp-1234" and the words "mp" and "1234".
+ * What a term is. One place in the text can give several: "Ações" is the word "aco" (its stem without
+ * accents) and the exact form "ações"; "MP-1234" is the code "mp-1234" and the words "mp" and "1234";
+ * "R$ 1.000,00" is the code "r$1000" and the word "1000".
  */
 typedef enum eng_term_kind {
-    ENG_TERM_WORD,  /* a word's stem without accents; a number's digits; the parts of a code */
+    ENG_TERM_WORD,  /* a word's stem without accents; a number, written one way; parts of a code */
+    ENG_TERM_PLAIN, /* the stem that the word has when typed without accents or hyphens, if another */
     ENG_TERM_EXACT, /* a word that has accents, in lower case, as it is written */
-    ENG_TERM_CODE,  /* a number or code as a whole: "9,9%", "http/2", "r$1.000,00" */
+    ENG_TERM_CODE,  /* a number or code as a whole: "9.9%", "http/2", "r$1000", "c++" */
     ENG_TERM_PART,  /* the stem of a word found inside a glued one ("umaplataforma") */
     ENG_TERM_GRAM,  /* four characters of a word, with '_' for its ends */
     ENG_TERM_KINDS
@@ -102,7 +104,7 @@ eng_status eng_analyze(eng_analyzer *a, eng_str text, const eng_analyze_options 
 /* Calls fn with each word (letters alone, lower case, without accents, unstemmed): what the counts of
  * a collection are made of. */
 typedef void eng_word_fn(void *ctx, eng_str word);
-void eng_words_each(eng_analyzer *a, eng_str text, eng_word_fn *fn, void *ctx);
+void eng_words_each(eng_str text, eng_word_fn *fn, void *ctx);
 
 /*
  * Splits a word (as eng_words_each gives it) that no vocabulary knows into words that count knows, by
