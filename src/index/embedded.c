@@ -617,7 +617,7 @@ eng_status eng_index_open(const eng_index_options *options, eng_index **out, eng
         x->dir = eng_strdup(eng_str_of(options->dir));
         status = x->dir ? eng_dir_make(x->dir, 0700, err) : eng_fail_nomem(err);
         if (status == ENG_OK)
-            status = eng_manifest_read(x, err);
+            status = eng_parts_read(x, err);
     } else {
         x->state = eng_state_empty();
         status = x->state ? ENG_OK : eng_fail_nomem(err);

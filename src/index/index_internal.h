@@ -514,7 +514,7 @@ uint32_t eng_vocabulary_count(void *v, eng_str word); /* an eng_word_count_fn */
  * twice when tried again. */
 eng_status eng_vocabulary_add(eng_vocabulary *v, const eng_segment *s, eng_error *err);
 
-/* ---- The embedded index (embedded.c, upkeep.c, manifest.c) ------------------------------------------------- */
+/* ---- The embedded index (embedded.c, upkeep.c, parts.c) ------------------------------------------------- */
 
 enum { ENG_ANALYZERS = 8 };
 
@@ -565,9 +565,9 @@ eng_status eng_upkeep_flush(eng_embedded *x, eng_error *err);
 eng_status eng_upkeep_step(eng_embedded *x, bool *more, eng_error *err);
 
 /* Writes what of the state is in files; the caller holds merging, not writing. */
-eng_status eng_manifest_write(eng_embedded *x, eng_error *err);
+eng_status eng_parts_write(eng_embedded *x, eng_error *err);
 /* An empty state where there is none. Removes files that it does not name. */
-eng_status eng_manifest_read(eng_embedded *x, eng_error *err);
+eng_status eng_parts_read(eng_embedded *x, eng_error *err);
 char *eng_embedded_path(const eng_embedded *x, const char *kind, uint64_t number);
 
 #endif

@@ -243,7 +243,7 @@ static eng_status save(eng_embedded *x, const eng_state *before, uint64_t mark, 
     uint64_t old = x->saved_mark;
     x->saved_mark = mark;
     pthread_mutex_unlock(&x->writing);
-    eng_status status = eng_manifest_write(x, err);
+    eng_status status = eng_parts_write(x, err);
     pthread_mutex_lock(&x->writing);
     if (status < 0)
         x->saved_mark = old;

@@ -82,7 +82,7 @@ static void put_state(const eng_embedded *x, const eng_state *s, uint64_t mark, 
     eng_buf_bytes(out, &crc, sizeof crc);
 }
 
-eng_status eng_manifest_write(eng_embedded *x, eng_error *err)
+eng_status eng_parts_write(eng_embedded *x, eng_error *err)
 {
     eng_buf out;
     eng_state *s = eng_embedded_state(x);
@@ -272,7 +272,7 @@ static eng_status read_file(const eng_embedded *x, eng_buf *bytes, eng_error *er
     return status;
 }
 
-eng_status eng_manifest_read(eng_embedded *x, eng_error *err)
+eng_status eng_parts_read(eng_embedded *x, eng_error *err)
 {
     eng_buf bytes;
     eng_buf_init(&bytes, SIZE_MAX_MANIFEST);
