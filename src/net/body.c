@@ -72,7 +72,7 @@ eng_body_state eng_http_body_written(eng_exchange *x, int *status, const char **
     eng_buf_reset(&b->mem);
     if (b->written == ENG_OK)
         return b->whole ? ENG_BODY_WHOLE : ENG_BODY_MORE;
-    *status = eng_status_http(b->written);
+    *status = 503; /* whatever it is, it is not the client's doing */
     *why = b->written == ENG_ENOSPACE ? "no space left for the body" : "the body cannot be kept";
     return ENG_BODY_REFUSED;
 }

@@ -224,6 +224,8 @@ static transmitted transmit(eng_http_conn *c, eng_str tail)
     eng_exchange *x = c->x;
     eng_str wire = eng_buf_view(&x->wire);
     while (x->sent < wire.len + tail.len) {
+        if (!c->writable)
+            return BLOCKED;
         size_t in_wire = x->sent < wire.len ? x->sent : wire.len;
         ssize_t n = send_two(c->fd, eng_str_sub(wire, in_wire, wire.len),
                              eng_str_sub(tail, x->sent - in_wire, tail.len));

@@ -274,7 +274,7 @@ struct eng_http_conn {
     uint8_t source; /* eng_http_source; first */
     uint8_t state;
     uint8_t wait;
-    bool readable; /* as far as we know */
+    bool readable; /* these two until the kernel says EAGAIN, then from its next edge on */
     bool writable;
     bool half_closed; /* the client will send no more */
     bool end_read;    /* ... and we have read all it sent */

@@ -152,11 +152,15 @@ static void pause_listener(eng_http_loop *l, eng_http_listener *from)
     l->resume_ns = l->now_ns + from_ms(PAUSE_MS);
 }
 
+static int open_reserve(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
 static void resume_listeners(eng_http_loop *l)
 {
     if (l->resume_ns == 0 || l->now_ns < l->resume_ns)
         return;
     l->resume_ns = 0;
+    if (l->reserve < 0)
+        l->reserve = open_reserve();
     for (size_t i = 0; i < l->listener_count && !l->draining; i++) {
         if (l->listeners[i].paused)
             listen_on(l, &l->listeners[i]);
@@ -165,34 +169,40 @@ static void resume_listeners(eng_http_loop *l)
     }
 }
 
-static int open_reserve(void) { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
-
-/*
- * No descriptor is left for a client: one that was kept for this is given up, so that the client can
- * be told, and accepting rests for a while. Else it would wait for a timeout of its own, and we would
- * be woken for it without end.
- */
-static void turn_away(eng_http_loop *l, eng_http_listener *from)
+static void say_busy(int fd)
 {
     static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
                                "Content-Length: 0\r\nConnection: close\r\n\r\n";
-    if (l->reserve >= 0) {
-        close(l->reserve);
-        int fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            char seen[1024];
-            (void)!send(fd, text, sizeof text - 1, MSG_NOSIGNAL);
-            shutdown(fd, SHUT_WR);
-            (void)!recv(fd, seen, sizeof seen, 0); /* what is unread would make close a reset */
-            close(fd);
-            eng_http_bump(&l->count.refused, 1);
-        }
-    }
-    l->reserve = open_reserve();
-    pause_listener(l, from);
+    char seen[1024];
+    (void)!send(fd, text, sizeof text - 1, MSG_NOSIGNAL);
+    shutdown(fd, SHUT_WR);
+    (void)!recv(fd, seen, sizeof seen, 0); /* what is unread would make close a reset */
+    close(fd);
 }
 
-static void accept_from(eng_http_loop *l, eng_http_listener *from)
+/*
+ * No descriptor is left for a client: one that was kept for this is given up, so that the client can
+ * be told. Else it would wait for a timeout of its own, and we would be woken for it without end.
+ * Where not even that works, accepting rests for a while.
+ */
+static void turn_away(eng_http_loop *l, eng_http_listener *from)
+{
+    int fd = 0;
+    for (unsigned i = 0; i < ACCEPTS && fd >= 0 && l->reserve >= 0; i++) {
+        close(l->reserve);
+        fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            say_busy(fd);
+            eng_http_bump(&l->count.refused, 1);
+        }
+        l->reserve = open_reserve();
+    }
+    if (fd >= 0 || l->reserve < 0)
+        pause_listener(l, from);
+}
+
+/* False: there may be more. */
+static bool accept_from(eng_http_loop *l, eng_http_listener *from)
 {
     eng_http_server *s = l->server;
     for (unsigned i = 0; i < ACCEPTS; i++) {
@@ -201,12 +211,12 @@ static void accept_from(eng_http_loop *l, eng_http_listener *from)
         int fd = accept4(from->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
             turn_away(l, from);
-            return;
+            return true;
         }
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
         if (fd < 0)
-            return;
+            return true;
         eng_http_bump(&l->count.accepted, 1);
         bool full = atomic_load_explicit(&s->open, memory_order_relaxed) >= s->connections_max;
         if (full && l->refusing >= REFUSING_MAX)
@@ -214,6 +224,7 @@ static void accept_from(eng_http_loop *l, eng_http_listener *from)
         else
             eng_http_conn_new(l, fd, (struct sockaddr *)&peer, full);
     }
+    return false;
 }
 
 /* ---- Timeouts ------------------------------------------------------------------------------- */
@@ -282,8 +293,8 @@ static void stop_listening(eng_http_loop *l)
 {
     for (size_t i = 0; i < l->listener_count; i++) {
         eng_http_listener *from = &l->listeners[i];
-        if (!from->paused)
-            accept_from(l, from); /* who has connected already is answered */
+        while (!from->paused && !accept_from(l, from)) {
+        } /* who has connected already is answered */
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, from->fd, NULL);
         if (!from->local)
             close(from->fd);
@@ -335,7 +346,7 @@ static void dispatch(eng_http_loop *l, const struct epoll_event *event)
         eng_http_conn_event(event->data.ptr, event->events);
         break;
     case ENG_SOURCE_LISTENER:
-        accept_from(l, event->data.ptr);
+        (void)accept_from(l, event->data.ptr);
         break;
     default: /* woken: what for is seen below */
         break;

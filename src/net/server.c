@@ -221,7 +221,7 @@ static uint16_t *port_in(struct sockaddr *a)
 /* The kernel's choice, where port 0 was asked for: the other loops' sockets need it too. */
 static void learn_port(int fd, struct addrinfo *at)
 {
-    struct sockaddr_storage got;
+    struct sockaddr_storage got = {0};
     socklen_t len = sizeof got;
     if (getsockname(fd, (struct sockaddr *)&got, &len) == 0)
         *port_in(at->ai_addr) = *port_in((struct sockaddr *)&got);

@@ -2,6 +2,7 @@
 #include "net_live.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -444,6 +445,36 @@ static void nothing_behind_a_malformed_request_is_a_request(void **state)
     assert_null(strstr(reply.data + 9, "HTTP/1.1"));
 }
 
+/* A file that may not grow is a disk that is full; a folder that is gone is no place for one. */
+static void bodies_that_cannot_be_kept_are_503(void **state)
+{
+    (void)state;
+    net_live l;
+    struct rlimit before, none;
+    const char *head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n";
+    char *body = eng_zalloc(600000);
+    start(&l, (eng_http_options){.loops = 1});
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (int i = 0; i < 2; i++) {
+        none = before;
+        none.rlim_cur = i ? before.rlim_cur : 1000;
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &none);
+        if (i)
+            assert_int_equal(rmdir(l.dir), 0);
+        int fd = net_connect(&l);
+        net_say(fd, head);
+        net_send(fd, (eng_str){body, 600000});
+        eng_buf_reset(&reply);
+        net_read_all(fd, &reply, NULL);
+        assert_int_equal(net_status_of(&reply), 503);
+        assert_int_equal(get(&l, "/", ""), 200);
+    }
+    assert_int_equal(mkdir(l.dir, 0700), 0);
+    eng_free(body);
+    stop(&l);
+}
+
 /* ---- Compression ---------------------------------------------------------------------------- */
 
 static void assert_inflates_to(size_t size)
@@ -526,6 +557,36 @@ static void a_client_that_only_says_no_more_gets_its_reply(void **state)
         assert_true(has("200 OK") && has("held") && has("hello"));
         assert_int_equal(has("100 Continue"), ms > 0);
     }
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (readdir(d))
+        count++;
+    closedir(d);
+    return count;
+}
+
+static void clients_that_vanish_leave_nothing_behind(void **state)
+{
+    net_live *l = *state;
+    struct linger now = {1, 0};
+    char *much = eng_zalloc(700000);
+    assert_soon(eng_http_server_stats(l->server).open == 0);
+    int before = open_descriptors();
+    for (int i = 0; i < 100; i++) {
+        int fd = net_connect(l);
+        net_say(fd, "POST /work HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+        net_send(fd, (eng_str){much, (size_t)i * 7000});
+        if (i % 3)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(fd);
+    }
+    eng_free(much);
+    assert_soon(eng_http_server_stats(l->server).open == 0);
+    assert_soon(open_descriptors() == before);
 }
 
 static void late_requests_are_408_and_idle_connections_end(void **state)
@@ -612,16 +673,6 @@ static void connections_beyond_the_limit_are_503(void **state)
     close(held[1]);
     close(held[2]);
     stop(&l);
-}
-
-static int open_descriptors(void)
-{
-    int count = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d))
-        count++;
-    closedir(d);
-    return count;
 }
 
 static void clients_are_told_when_no_descriptor_is_left(void **state)
@@ -859,9 +910,11 @@ int main(void)
         cmocka_unit_test(a_small_body_that_nobody_wants_is_skipped),
         cmocka_unit_test(what_ends_too_early_is_400),
         cmocka_unit_test(nothing_behind_a_malformed_request_is_a_request),
+        cmocka_unit_test(bodies_that_cannot_be_kept_are_503),
         cmocka_unit_test(replies_are_compressed_where_that_is_accepted),
         cmocka_unit_test(a_client_that_has_gone_cancels_its_work),
         cmocka_unit_test(a_client_that_only_says_no_more_gets_its_reply),
+        cmocka_unit_test(clients_that_vanish_leave_nothing_behind),
         cmocka_unit_test(late_requests_are_408_and_idle_connections_end),
         cmocka_unit_test(a_client_that_never_reads_is_cut_off),
         cmocka_unit_test(slow_clients_hold_nobody_up),
