@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ADDRESSES_MAX = 16 };
@@ -102,12 +103,24 @@ static void wait_for_end(sigset_t *set)
         pthread_detach(impatient);
 }
 
+/* A connection is a descriptor each. The soft limit is low for the sake of programs that use
+ * select, which this is none of. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)!setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static eng_status serve(eng_cli *cli, eng *engine, eng_error *err)
 {
     static sigset_t set; /* outlives this function: a second signal may come at the very end */
     const char *listen[ADDRESSES_MAX + 1];
     eng_serve *server = NULL;
     end_signals(&set);
+    raise_descriptor_limit();
     eng_status status = split(cli, eng_cli_config_text(cli, ENG_SET_LISTEN), listen, err);
     if (status == ENG_OK) {
         eng_serve_options options = options_of(cli, listen);
