@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 {
     eng_error err = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write, not the end */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a limit on the size of files */
     eng_status status = eng_init(&err);
     if (status == ENG_OK)
         status = run(argc, argv, &err);

@@ -104,6 +104,32 @@ def backup_to_a_full_disk():
         return said
 
 
+def files_of_limited_size():
+    """As a full disk: an error of writing, not a signal that ends the process."""
+    with Server() as server:
+        server.start(*QUIET)
+        serves(server)
+        limit(server, resource.RLIMIT_FSIZE, os.path.getsize(server.data + "/engenho.db-wal") + 65536)
+        for _ in range(2000):
+            reply = add_key(server)
+            if reply.status != 201:
+                break
+        equal(reply.status, 503, "POST /v1/keys past the limit")
+        equal(server.get("/health").status, 200, "GET /health")
+        limit(server, resource.RLIMIT_FSIZE, None)
+        waits_until(lambda: add_key(server).status == 201, "it writes again", 5)
+        return detail(reply)
+
+
+def log_that_cannot_be_written():
+    with Server() as server:
+        server.start(wrap=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+        for _ in range(100):
+            equal(server.get("/health").status, 200, "GET /health")
+        serves(server)
+        equal(server.stop(), 0, "exit status")
+
+
 # ---- A directory that cannot be written to --------------------------------------------------------------
 
 def set_modes(path, folders, files):
@@ -238,6 +264,25 @@ def few_descriptors_from_the_start():
             server.process = None
     expect(said, "48 descriptors are not enough")
     return said[-1]
+
+
+def few_threads():
+    """It says what it could not start, however far it came."""
+    with folder() as home:
+        home.chmod(0o755)
+        (home / "data").mkdir()
+        give_to_other(home / "data")
+        for count in range(1, 40, 3):
+            with OtherUser(home, home / "data") as server:
+                server.spawn(*QUIET, preexec_fn=lambda count=count: resource.setrlimit(resource.RLIMIT_NPROC, (count, count)))
+                if "http" in server.first_line():
+                    return "%d are enough" % count
+                equal(server.process.wait(10), BUSY, "exit status")
+                server.process.stdout.close()
+                server.process = None
+                said = server.log().strip()
+                expect("cannot start" in said, "it does not say what it lacks: %s", said)
+    return said
 
 
 # ---- Memory ----------------------------------------------------------------------------------------------
@@ -423,7 +468,8 @@ def sigterm_during_jobs_and_streams():
         return "%d jobs done, %d failed" % (states.count("done"), states.count("failed"))
 
 
-CHECKS = [disk_full, disk_full_from_the_start, disk_full_at_a_restart, backup_to_a_full_disk, read_only_directory,
+CHECKS = [disk_full, disk_full_from_the_start, disk_full_at_a_restart, backup_to_a_full_disk, files_of_limited_size,
+          log_that_cannot_be_written, few_threads, read_only_directory,
           directory_that_becomes_read_only, read_only_file_system, no_descriptors_left, few_descriptors_from_the_start,
           no_memory_left, little_memory_from_the_start, clock_steps_back, sigterm_lets_a_request_end,
           sigterm_waits_no_longer_than_it_is_told, sigterm_during_jobs_and_streams]
