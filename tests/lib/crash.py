@@ -83,6 +83,9 @@ class Promise:
     def check(self, server):
         raise NotImplementedError
 
+    def finish(self, server):
+        """Once, after the last kill, while the server still runs."""
+
     def summary(self):
         """What it has seen, for the last line of a run."""
         return ""
@@ -143,6 +146,8 @@ class Harness:
             promise.begin(self.server)
         for _ in range(kills):
             self.one_kill()
+        for promise in self.promises:
+            promise.finish(self.server)
         expect(self.server.stop() == 0, "it does not stop well after all that: %s", self.server.log())
 
     def enough_met(self):
