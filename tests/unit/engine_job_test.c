@@ -228,11 +228,12 @@ static void lists_are_newest_first(void **state)
 static void workers_give_way(void **state)
 {
     place *p = *state;
+    int ours = getpriority(PRIO_PROCESS, 0);
     eng *e = open_kinds(p->data, kinds);
     eng_job *job = wait_for(e, submit(e, "nice", ENG_STR("{}")));
-    assert_string_equal(job->result, "10");
+    assert_true(atoi(job->result) >= 10 && atoi(job->result) > ours);
     eng_job_free(job);
-    assert_int_equal(getpriority(PRIO_PROCESS, 0), 0); /* this thread has its priority still */
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), ours); /* this thread has its priority still */
     eng_close(e);
 }
 
