@@ -200,7 +200,8 @@ void *eng_jobs_work(void *arg)
     eng_job_worker *w = arg;
     eng_jobs *j = w->jobs;
     /* Whoever waits for an answer goes first. Not being allowed to is no reason not to work. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    /* Below the rest of this process, whatever it was started with; the kernel caps it. */
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
 
     pthread_mutex_lock(&j->lock);
     while (!j->closing) {
