@@ -31,18 +31,20 @@ INLINE size_t rows_now(size_t m, size_t most)
     return (m + tiles - 1) / tiles;
 }
 
+INLINE size_t lanes_left(size_t n, size_t at) { return n - at < LANES ? n - at : LANES; }
+
 /* ---- Functions of vectors ---- */
 
-/* 2^x by a polynomial on the fraction, within 2e-7; x below -100 is as -100. */
+/* 2^x by a polynomial on the fraction, within 1e-7 of it; x below -100 is as -100. */
 INLINE vf vf_exp2(vf x)
 {
     x = vf_max(x, vf_set1(-100.0F));
     vf whole = vf_round(x), f = vf_sub(x, whole);
-    vf p = vf_set1(1.3333558e-3F);
-    p = vf_fma(p, f, vf_set1(9.6181291e-3F));
-    p = vf_fma(p, f, vf_set1(5.5504109e-2F));
-    p = vf_fma(p, f, vf_set1(2.4022651e-1F));
-    p = vf_fma(p, f, vf_set1(6.9314718e-1F));
+    vf p = vf_set1(1.32765e-3F);
+    p = vf_fma(p, f, vf_set1(9.67554e-3F));
+    p = vf_fma(p, f, vf_set1(5.550713e-2F));
+    p = vf_fma(p, f, vf_set1(2.402212e-1F));
+    p = vf_fma(p, f, vf_set1(6.9314697e-1F));
     p = vf_fma(p, f, vf_set1(1.0F));
     return vf_pow2(p, whole);
 }
@@ -159,8 +161,11 @@ static void linear_f32(const eng_kern_matrix *w, const float *x, size_t x_stride
 
 /* ---- Linear layers, int8 ---- */
 
+/* `ahead` is what the next tiles but some will read, a line for each step: it comes from the third level
+ * of the caches while the products of this tile are made. */
 INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t *x,
-                    const eng_kern_row *rows, float *y, size_t y_stride, eng_kern_then then)
+                    const eng_kern_row *rows, const int8_t *ahead, const eng_kern_out *out,
+                    float *y)
 {
     size_t k = eng_kern_pad(w->k);
     const int8_t *panel = (const int8_t *)w->weights + o / ENG_KERN_PANEL * k * ENG_KERN_PANEL +
@@ -170,6 +175,7 @@ INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t
         acc[i][j] = vi_zero();
     for (size_t t = 0; t < k; t += 4, panel += 4 * ENG_KERN_PANEL) {
         vb b[NV];
+        _mm_prefetch((const char *)(ahead + t * 16), _MM_HINT_T1);
         UNROLL for (size_t j = 0; j < NV; j++) b[j] = vb_load(panel + j * LANES * 4);
         UNROLL for (size_t i = 0; i < mr; i++)
         {
@@ -186,7 +192,7 @@ INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t
         {
             vf low = vf_mul(vf_set1(rows[i].low), sums);
             vf value = vf_fma(vf_set1(rows[i].step), vf_of_vi(acc[i][j]), low);
-            put(y + i * y_stride + j * LANES, vf_fma(value, scale, bias), then, true);
+            put(y + i * out->stride + j * LANES, vf_fma(value, scale, bias), out->then, true);
         }
     }
 }
@@ -194,12 +200,15 @@ INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t
 static void linear_i8(const eng_kern_matrix *w, const uint8_t *x, const eng_kern_row *rows,
                       size_t m, const eng_kern_out *out)
 {
-    size_t k = eng_kern_pad(w->k);
+    size_t k = eng_kern_pad(w->k), panel = k * ENG_KERN_PANEL;
     for (size_t o = 0; o < eng_kern_pad(w->n); o += WIDE) {
-        for (size_t r = 0, now; r < m; r += now) {
+        const int8_t *next = (const int8_t *)w->weights + (o / ENG_KERN_PANEL + 1) * panel;
+        size_t fetched = 0, few = m < 4 * ROWS_I8 ? 0 : k * 16;
+        for (size_t r = 0, now; r < m; r += now, fetched += fetched < panel ? few : 0) {
             now = rows_now(m - r, ROWS_I8);
+            const int8_t *ahead = next + fetched;
             float *y = out->y + r * out->stride + o;
-#define TILE(mr) tile_i8(mr, w, o, x + r * k, rows + r, y, out->stride, out->then)
+#define TILE(mr) tile_i8(mr, w, o, x + r * k, rows + r, ahead, out, y)
             BY_ROWS(now, ROWS_I8, TILE)
 #undef TILE
         }
@@ -207,8 +216,6 @@ static void linear_i8(const eng_kern_matrix *w, const uint8_t *x, const eng_kern
 }
 
 /* ---- Rows ---- */
-
-INLINE size_t lanes_left(size_t n, size_t at) { return n - at < LANES ? n - at : LANES; }
 
 static void quantise(const float *x, size_t x_stride, size_t m, size_t n, uint8_t *q,
                      eng_kern_row *rows)
@@ -237,28 +244,54 @@ static void quantise(const float *x, size_t x_stride, size_t m, size_t n, uint8_
     }
 }
 
+/* The sum of a row, and of the squares of what its numbers differ from `mean`. Four sums at a time. */
+INLINE float row_sum(const float *x, size_t n)
+{
+    vf sum[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+    size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        UNROLL for (size_t j = 0; j < 4; j++) sum[j] = vf_add(sum[j], vf_load(x + i + j * LANES));
+    for (; i < n; i += LANES)
+        sum[0] = vf_add(sum[0], vf_load_n(x + i, lanes_left(n, i)));
+    return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
+}
+
+INLINE float row_squares(const float *x, size_t n, float mean)
+{
+    vf sum[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()}, middle = vf_set1(mean);
+    size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        UNROLL for (size_t j = 0; j < 4; j++)
+        {
+            vf v = vf_sub(vf_load(x + i + j * LANES), middle);
+            sum[j] = vf_fma(v, v, sum[j]);
+        }
+    float beyond = 0; /* lanes behind the end held 0 - mean */
+    for (; i < n; i += LANES) {
+        vf v = vf_sub(vf_load_n(x + i, lanes_left(n, i)), middle);
+        sum[0] = vf_fma(v, v, sum[0]);
+        beyond = (float)(LANES - lanes_left(n, i)) * mean * mean;
+    }
+    return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3]))) - beyond;
+}
+
 static void norm(float *x, size_t x_stride, size_t m, size_t n, const float *gain,
                  const float *shift, float epsilon)
 {
     float part = 1.0F / (float)n;
     for (size_t r = 0; r < m; r++, x += x_stride) {
-        vf sum = vf_zero(), squares = vf_zero();
-        for (size_t i = 0; i < n; i += LANES)
-            sum = vf_add(sum, vf_load_n(x + i, lanes_left(n, i)));
-        float middle = vf_sum(sum) * part;
+        float middle = row_sum(x, n) * part;
+        vf by = vf_set1(1.0F / sqrtf(row_squares(x, n, middle) * part + epsilon));
         vf mean = vf_set1(middle);
-        for (size_t i = 0; i < n; i += LANES) {
-            vf v = vf_sub(vf_load_n(x + i, lanes_left(n, i)), mean);
-            squares = vf_fma(v, v, squares);
+        size_t i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            vf v = vf_mul(vf_sub(vf_load(x + i), mean), by);
+            vf_store(x + i, vf_fma(v, vf_load(gain + i), vf_load(shift + i)));
         }
-        /* Lanes past the end held 0 - mean. */
-        float beyond = (float)((LANES - n % LANES) % LANES) * middle * middle;
-        vf by = vf_set1(1.0F / sqrtf((vf_sum(squares) - beyond) * part + epsilon));
-        for (size_t i = 0; i < n; i += LANES) {
-            size_t count = lanes_left(n, i);
-            vf v = vf_mul(vf_sub(vf_load_n(x + i, count), mean), by);
-            v = vf_fma(v, vf_load_n(gain + i, count), vf_load_n(shift + i, count));
-            vf_store_n(x + i, v, count);
+        if (i < n) {
+            vf v = vf_mul(vf_sub(vf_load_n(x + i, n - i), mean), by);
+            v = vf_fma(v, vf_load_n(gain + i, n - i), vf_load_n(shift + i, n - i));
+            vf_store_n(x + i, v, n - i);
         }
     }
 }
@@ -278,7 +311,7 @@ static void pack(const eng_kern_head *h, const float *keys, const float *values,
                  size_t first, size_t count)
 {
     size_t width = h->width, v_stride = eng_kern_value_stride(width);
-    size_t end = first + count == h->length ? eng_kern_pad(h->length) : first + count;
+    size_t end = first + count == h->length ? (h->length + 15) / 16 * 16 : first + count;
     for (size_t t = first; t < end; t++, keys += stride, values += stride) {
         float *key = (float *)h->keys + t / ENG_KERN_PANEL * ENG_KERN_PANEL * width +
                      t % ENG_KERN_PANEL;
