@@ -117,6 +117,14 @@ def fill(path):
                     out.write(b"x" * size)
 
 
+@contextlib.contextmanager
+def open_folder():
+    """One that OtherUser reaches: what TMPDIR names may be closed to all but us."""
+    with tempfile.TemporaryDirectory(prefix="engenho-fault-", dir="/tmp" if os.geteuid() == 0 else None) as path:
+        os.chmod(path, 0o755)
+        yield pathlib.Path(path)
+
+
 class OtherUser(Server):
     """Runs as nobody where we are root, for whom permissions are no obstacle. The program is copied to
     where nobody can reach it."""

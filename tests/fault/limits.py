@@ -10,7 +10,8 @@ import threading
 import time
 
 from help import (BUSY, NO_MEMORY, NO_SPACE, QUIET, READ_ONLY, OtherUser, Server, add_key, detail, equal, expect, fill,
-                  folder, give_to_other, key_names, refuses, serves, tmpfs, wait_for_job, waits_until, without_sanitizer)
+                  folder, give_to_other, key_names, open_folder, refuses, serves, tmpfs, wait_for_job, waits_until,
+                  without_sanitizer)
 
 MIB = 1 << 20
 
@@ -141,8 +142,7 @@ def set_modes(path, folders, files):
 
 def read_only_directory():
     """From the start: empty, with data in it, missing in a parent that is read-only."""
-    with folder() as home:
-        home.chmod(0o755)
+    with open_folder() as home:
         said = []
         for name, make in (("empty", True), ("missing/data", False)):
             (home / name.split("/")[0]).mkdir()
@@ -167,8 +167,7 @@ def read_only_directory():
 
 def directory_that_becomes_read_only():
     """While it runs: what needs a new file is refused in words, the rest goes on."""
-    with folder() as home:
-        home.chmod(0o755)
+    with open_folder() as home:
         (home / "data").mkdir()
         give_to_other(home / "data")
         with OtherUser(home, home / "data") as server:
@@ -268,8 +267,7 @@ def few_descriptors_from_the_start():
 
 def few_threads():
     """It says what it could not start, however far it came."""
-    with folder() as home:
-        home.chmod(0o755)
+    with open_folder() as home:
         (home / "data").mkdir()
         give_to_other(home / "data")
         for count in range(1, 40, 3):
