@@ -126,9 +126,241 @@ eng_status eng_store_job_page(eng_store *s, int64_t before, size_t limit, eng_ar
 eng_status eng_store_job_counts(eng_store *s, uint64_t *queued, uint64_t *running,
                                 eng_error *err) ENG_MUST_CHECK;
 
-/* ---- Knowledge ----------------------------------------------------------------------------------- */
+/* ---- Knowledge: collections ---------------------------------------------------------------------- */
 
+typedef struct {
+    int64_t id;
+    eng_str name; /* unique among those that are there */
+    eng_str title;
+    eng_str settings;   /* JSON; the store does not look into it */
+    int64_t generation; /* the active one; 0: none yet */
+    int64_t cutting;    /* of the active generation; 0: none yet */
+    uint64_t version;   /* grows with every change to what it holds */
+    uint64_t documents;
+    uint64_t passages; /* of the active generation's cutting */
+    uint64_t bytes;    /* of text */
+    int64_t created_ms;
+    int64_t updated_ms;
+} eng_store_collection;
+
+/* name, title and settings are given, the rest is filled in. ENG_ECONFLICT where the name is taken. */
+eng_status eng_store_collection_add(eng_store *s, eng_store_collection *collection,
+                                    eng_error *err) ENG_MUST_CHECK;
+eng_status eng_store_collection_get(eng_store *s, eng_str name, eng_arena *arena,
+                                    eng_store_collection *out, eng_error *err) ENG_MUST_CHECK;
+/* Those with id > after, in order. */
+eng_status eng_store_collection_page(eng_store *s, int64_t after, size_t limit, eng_arena *arena,
+                                     eng_store_collection **out, size_t *count,
+                                     eng_error *err) ENG_MUST_CHECK;
+/* What has a NULL ptr stays as it is. */
+eng_status eng_store_collection_change(eng_store *s, int64_t id, eng_str title, eng_str settings,
+                                       eng_error *err) ENG_MUST_CHECK;
+/* At once for all that read, and the name is free again; what it held is removed in pieces by the
+ * writer when nobody waits, also after a crash. */
+eng_status eng_store_collection_drop(eng_store *s, int64_t id, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_store_collection_count(eng_store *s, uint64_t *out, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Knowledge: generations ---------------------------------------------------------------------- */
+
+/*
+ * A generation is one complete embedding of a collection: its texts cut in one way (a cutting, which
+ * generations may share) and embedded by one model. One is active: documents are put into it, and
+ * searches are answered from it. Another is filled beside it and takes its place in one instant:
+ *
+ *     eng_store_generation_begin(s, &g, err)
+ *     while eng_store_generation_todo(s, g.id, 100, &arena, &todo, err) says todo.count > 0:
+ *         cut and embed todo.documents, eng_store_generation_fill(s, g.id, parts, &todo, err)
+ *     eng_store_generation_activate(s, g.id, err)     ENG_ECONFLICT: something came; todo again
+ *
+ * Where it stopped is in the store: after a crash the loop goes on. The one that was active before
+ * is kept, and can be made active again in the same way until it is dropped.
+ */
+typedef struct {
+    int64_t id;
+    int64_t collection;
+    int64_t cutting;
+    bool whole;  /* it was active once, or is */
+    eng_str cut; /* JSON: how its cutting cuts */
+    eng_str model;
+    uint32_t dims;    /* floats a vector */
+    eng_str settings; /* JSON: what the model is asked with */
+    int64_t created_ms;
+} eng_store_generation;
+
+/* collection, cut, model, dims and settings are given, the rest is filled in. Where cutting is not 0
+ * that one is shared with the generation that has it, and cut is not looked at. */
+eng_status eng_store_generation_begin(eng_store *s, eng_store_generation *generation,
+                                      eng_error *err) ENG_MUST_CHECK;
+eng_status eng_store_generation_get(eng_store *s, int64_t id, eng_arena *arena,
+                                    eng_store_generation *out, eng_error *err) ENG_MUST_CHECK;
+/* Those of a collection, oldest first. */
+eng_status eng_store_generation_list(eng_store *s, int64_t collection, eng_arena *arena,
+                                     eng_store_generation **out, size_t *count,
+                                     eng_error *err) ENG_MUST_CHECK;
+
+typedef struct {
+    int64_t *documents; /* to be embedded next; count 0: it is whole */
+    uint64_t *versions;
+    size_t count;
+    int64_t document; /* how far it is once these are in: for eng_store_generation_fill */
+    int64_t seq;
+} eng_store_todo;
+
+eng_status eng_store_generation_todo(eng_store *s, int64_t id, size_t limit, eng_arena *arena,
+                                     eng_store_todo *out, eng_error *err) ENG_MUST_CHECK;
+/* ENG_ECONFLICT where it is not whole. The change is ENG_STORE_SWITCHED. */
+eng_status eng_store_generation_activate(eng_store *s, int64_t id, eng_error *err) ENG_MUST_CHECK;
+/* As a collection is; ENG_ECONFLICT for the active one. */
+eng_status eng_store_generation_drop(eng_store *s, int64_t id, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Knowledge: documents ------------------------------------------------------------------------- */
+
+#define ENG_STORE_HASH 32
+
+typedef struct {
+    int64_t id; /* never used again; the same when it is replaced */
+    int64_t collection;
+    eng_str name;     /* the id that people know it by; unique in its collection */
+    uint64_t version; /* 1, and one more with each replacement */
+    unsigned char
+        hash[ENG_STORE_HASH]; /* of all that makes it what it is, as its owner counts it */
+    eng_str language;
+    eng_str title;
+    eng_str url;
+    eng_str metadata; /* JSON; these four: ptr NULL for none */
+    uint64_t bytes;   /* of its text */
+    uint64_t tokens;
+    uint64_t passages; /* of the active generation's cutting */
+    int64_t created_ms;
+    int64_t updated_ms;
+} eng_store_document;
+
+typedef struct {
+    int64_t id; /* never used again; those of a document in a cutting are consecutive */
+    int64_t cutting;
+    int64_t document;
+    uint32_t kind;
+    uint64_t start; /* bytes of the document's text */
+    uint64_t end;
+    uint32_t tokens;
+    eng_str heading; /* ptr NULL: none */
+    eng_str text;    /* start to end; read, not written */
+} eng_store_passage;
+
+typedef struct {
+    int64_t unit; /* never used again */
+    int64_t passage;
+    uint32_t kind;  /* what it is of: the passage, its title, a sentence */
+    uint64_t start; /* of that, in bytes of the document's text */
+    uint64_t end;
+    const float *data; /* dims of them */
+} eng_store_vector;
+
+/* A document in one generation: its passages and their vectors. To be put, a vector's `passage` is
+ * the place of its passage in this list; where a passage has an id, it is there already. */
+typedef struct {
+    const eng_store_passage *passages;
+    size_t passage_count;
+    const eng_store_vector *vectors;
+    size_t vector_count;
+} eng_store_parts;
+
+typedef enum { ENG_STORE_ADDED, ENG_STORE_REPLACED, ENG_STORE_UNCHANGED } eng_store_fate;
+
+typedef struct {
+    /* name, hash, language, title, url, metadata and tokens are given; id, version, bytes and times
+     * are filled in. */
+    eng_store_document document;
+    eng_str text;
+    eng_store_parts parts;
+    eng_store_fate fate; /* filled in */
+} eng_store_put;
+
+/*
+ * All of them or none, in one instant for readers. A name that is there with the same hash is left
+ * alone, with another hash it is replaced, passages and vectors of all generations with it. The
+ * vectors are of `generation`: ENG_ECONFLICT where that is no longer the active one.
+ */
+eng_status eng_store_document_put(eng_store *s, int64_t collection, int64_t generation,
+                                  eng_store_put *puts, size_t count, eng_error *err) ENG_MUST_CHECK;
+/* text may be NULL. */
+eng_status eng_store_document_get(eng_store *s, int64_t collection, eng_str name, eng_arena *arena,
+                                  eng_store_document *out, eng_str *text,
+                                  eng_error *err) ENG_MUST_CHECK;
+eng_status eng_store_document_find(eng_store *s, int64_t collection,
+                                   const unsigned char hash[ENG_STORE_HASH], eng_arena *arena,
+                                   eng_store_document *out, eng_error *err) ENG_MUST_CHECK;
+/* By id, in the order of the ids; those that are not there have id 0. texts may be NULL. */
+eng_status eng_store_document_batch(eng_store *s, const int64_t *ids, size_t count,
+                                    eng_arena *arena, eng_store_document **out, eng_str **texts,
+                                    eng_error *err) ENG_MUST_CHECK;
+/* Those with id > after, in order. */
+eng_status eng_store_document_page(eng_store *s, int64_t collection, int64_t after, size_t limit,
+                                   eng_arena *arena, eng_store_document **out, size_t *count,
+                                   eng_error *err) ENG_MUST_CHECK;
+/* All in one instant; *removed counts those that were there. */
+eng_status eng_store_document_remove(eng_store *s, int64_t collection, const eng_str *names,
+                                     size_t count, size_t *removed, eng_error *err) ENG_MUST_CHECK;
+
+/* parts[i] is of todo->documents[i]; one that was replaced or removed since is passed over, and comes
+ * again where it has to. ENG_ENOTFOUND where the generation was dropped meanwhile; ENG_ECONFLICT where
+ * it is active. */
+eng_status eng_store_generation_fill(eng_store *s, int64_t id, const eng_store_parts *parts,
+                                     const eng_store_todo *todo, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Knowledge: what indexes are made of ---------------------------------------------------------- */
+
+/* By id, in the order of the ids, with their texts; those that are not there have id 0. */
+eng_status eng_store_passage_batch(eng_store *s, const int64_t *ids, size_t count, eng_arena *arena,
+                                   eng_store_passage **out, eng_error *err) ENG_MUST_CHECK;
+/* Those of a document in a cutting, in their order, with their texts. */
+eng_status eng_store_passage_list(eng_store *s, int64_t document, int64_t cutting, eng_arena *arena,
+                                  eng_store_passage **out, size_t *count,
+                                  eng_error *err) ENG_MUST_CHECK;
+/* Those of a cutting with id > after, in order, with their texts. */
+eng_status eng_store_passage_page(eng_store *s, int64_t cutting, int64_t after, size_t limit,
+                                  eng_arena *arena, eng_store_passage **out, size_t *count,
+                                  eng_error *err) ENG_MUST_CHECK;
+/* Those of a generation with unit > after, in order. */
+eng_status eng_store_vector_page(eng_store *s, int64_t generation, int64_t after, size_t limit,
+                                 eng_arena *arena, eng_store_vector **out, size_t *count,
+                                 eng_error *err) ENG_MUST_CHECK;
+/* Those of a generation whose passages are first to last, in the order of their passages. */
+eng_status eng_store_vector_range(eng_store *s, int64_t generation, int64_t first, int64_t last,
+                                  eng_arena *arena, eng_store_vector **out, size_t *count,
+                                  eng_error *err) ENG_MUST_CHECK;
+
+/*
+ * The log of changes, for indexes, which are derived: one that has followed to seq reads what came
+ * after it, also after a crash. A new one notes the last seq, reads all passages and vectors, and
+ * follows from there: what it then meets a second time it replaces by the same.
+ */
+typedef enum {
+    ENG_STORE_CAME = 1, /* passages first to last of a document, in a cutting */
+    ENG_STORE_WENT,     /* the same; they can no longer be read */
+    ENG_STORE_SWITCHED  /* another generation is active */
+} eng_store_what;
+
+typedef struct {
+    int64_t seq; /* grows over all collections */
+    eng_store_what what;
+    int64_t document;
+    int64_t cutting;
+    int64_t generation; /* of ENG_STORE_SWITCHED */
+    int64_t first;
+    int64_t last;
+} eng_store_change;
+
+/* 0 where nothing ever changed. */
+eng_status eng_store_change_last(eng_store *s, int64_t collection, int64_t *seq,
+                                 eng_error *err) ENG_MUST_CHECK;
+/* Those with seq > after, in order. ENG_EVERSION where some of them are forgotten: begin anew. */
+eng_status eng_store_change_page(eng_store *s, int64_t collection, int64_t after, size_t limit,
+                                 eng_arena *arena, eng_store_change **out, size_t *count,
+                                 eng_error *err) ENG_MUST_CHECK;
+/* Those up to seq are no longer needed by any index. */
+eng_status eng_store_change_forget(eng_store *s, int64_t collection, int64_t seq,
+                                   eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Care ---------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /*
  * What the files of the store share.
  *
- *     care.c  key.c  job.c  small.c ...     operations: a struct of arguments, a function, its SQL
+ *     care.c  key.c  document.c  ...        operations: a struct of arguments, a function, its SQL
  *          |                |
  *     eng_store_write  eng_store_read       store.c hands the function a connection: the writer's,
  *          |                |               in its turn, or a reader's
@@ -152,5 +152,42 @@ eng_status eng_schema_compare(eng_conn *c, void (*differs)(void *ctx, const char
 /* Of the tables and indexes it has; and what it should be, of a version. */
 uint64_t eng_schema_known(int version);
 eng_status eng_schema_fingerprint(eng_conn *c, uint64_t *out, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Knowledge (collection.c, document.c, generation.c) -------------------------------------------- */
+
+/* Adds to a collection's sums, and one to its version. ENG_ENOTFOUND where it is not there. */
+typedef struct {
+    int64_t documents;
+    int64_t passages;
+    int64_t bytes;
+} eng_sums;
+eng_status eng_collection_add_sums(eng_conn *c, int64_t id, eng_sums sums,
+                                   eng_error *err) ENG_MUST_CHECK;
+/* 0 where there is none. */
+eng_status eng_collection_active(eng_conn *c, int64_t id, int64_t *generation, int64_t *cutting,
+                                 eng_error *err) ENG_MUST_CHECK;
+
+/* seq is the log's to choose. */
+eng_status eng_change_note(eng_conn *c, int64_t collection, const eng_store_change *change,
+                           eng_error *err) ENG_MUST_CHECK;
+eng_status eng_change_last(eng_conn *c, int64_t collection, int64_t *seq,
+                           eng_error *err) ENG_MUST_CHECK;
+
+/* Where the parts of a document go. */
+typedef struct {
+    int64_t collection;
+    int64_t generation;
+    int64_t cutting;
+    int64_t document;
+} eng_parts_place;
+eng_status eng_parts_add(eng_conn *c, const eng_parts_place *place, const eng_store_parts *parts,
+                         eng_error *err) ENG_MUST_CHECK;
+/* Its passages, in one cutting or (cutting 0) in all, and their vectors; notes that they went. *count
+ * is that of the cutting `counted`. */
+eng_status eng_parts_remove(eng_conn *c, const eng_parts_place *place, int64_t counted,
+                            int64_t *count, eng_error *err) ENG_MUST_CHECK;
+
+/* A piece of what was dropped is removed; *more: there may be another. */
+eng_status eng_store_empty(eng_conn *c, bool *more, eng_error *err) ENG_MUST_CHECK;
 
 #endif

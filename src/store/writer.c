@@ -9,10 +9,12 @@
  * failures (no memory, no space), and a commit may fail: then each is run again in a transaction of
  * its own, so that one that is too large takes nobody with it.
  *
- * After the answers it looks after the file: copies the log into it when the log is long, and gives
- * free pages back to the file system when nobody has written for a while.
+ * After the answers it looks after the file: copies the log into it when the log is long and, when
+ * nobody has written for a moment, removes what was dropped and gives free pages back to the file
+ * system, in steps of a few milliseconds.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "store/store_internal.h"
 
 #include <errno.h>
@@ -28,8 +30,10 @@ enum {
     LOG_PAGES_HARD = 10000, /* readers always hold its end: wait for them */
     FREE_PAGES = 1024,      /* what may stay free in the file */
     FREE_STEP = 128,        /* pages given back in one go: a few milliseconds */
-    IDLE_MS = 1000
+    IDLE_MS = 50
 };
+
+#define TIDY_NS UINT64_C(1000000000) /* a step at least that often, if there is something to do */
 
 typedef struct waiting waiting;
 struct waiting {
@@ -56,7 +60,9 @@ struct eng_writer {
     /* The thread's own. */
     int log_pages; /* in the log, as of the last commit */
     int log_tried; /* when it was last copied, or that was tried */
-    bool untidy;   /* something was written since the last look for free pages */
+    bool untidy;   /* something was written since the last tidying */
+    bool idle;     /* nobody has come for IDLE_MS */
+    uint64_t tidied_ns;
 
     _Atomic uint64_t commits;
     _Atomic uint64_t writes;
@@ -179,17 +185,42 @@ static int64_t free_pages(eng_writer *w)
     return eng_sql_end(&q, NULL) == ENG_OK ? count : 0;
 }
 
-/* A step towards a file without holes; whether there is more to do. */
-static bool tidy(eng_writer *w)
+/* A piece of what was dropped. */
+static bool empty(eng_writer *w)
+{
+    bool more = false;
+    eng_status status = eng_conn_begin(w->conn, true, NULL);
+    if (status == ENG_OK)
+        status = eng_store_empty(w->conn, &more, NULL);
+    if (status == ENG_OK && more)
+        status = eng_sql_run(w->conn, "COMMIT", NULL);
+    eng_conn_rollback(w->conn);
+    return status == ENG_OK && more;
+}
+
+/* Pages that are free go back to the file system. */
+static bool shrink(eng_writer *w)
 {
     _Static_assert(FREE_STEP == 128, "the text below says so");
-    if (free_pages(w) <= FREE_PAGES ||
-        eng_sql_run(w->conn, "PRAGMA incremental_vacuum(128)", NULL) < 0)
+    return free_pages(w) > FREE_PAGES &&
+           eng_sql_run(w->conn, "PRAGMA incremental_vacuum(128)", NULL) == ENG_OK;
+}
+
+/* One step of a few milliseconds; whether there is more to do. */
+static bool tidy(eng_writer *w)
+{
+    if (!empty(w) && !shrink(w))
         return false;
     atomic_fetch_add_explicit(&w->commits, 1, memory_order_relaxed);
     copy_log(w);
     measure(w);
     return true;
+}
+
+static void tidy_once(eng_writer *w)
+{
+    w->untidy = w->idle = tidy(w);
+    w->tidied_ns = eng_clock_ns();
 }
 
 /* ---- The thread ---- */
@@ -219,48 +250,54 @@ static void answer(waiting *first)
     }
 }
 
-/* Under the lock. True: nobody came for IDLE_MS. */
-static bool wait_for_work(eng_writer *w)
+/* Under the lock: until somebody comes or, where there is tidying to do, for a moment. */
+static void wait_for_work(eng_writer *w)
 {
     if (!w->untidy) {
         pthread_cond_wait(&w->work, &w->lock);
-        return false;
+        return;
     }
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
-    return pthread_cond_timedwait(&w->work, &w->lock, &until) == ETIMEDOUT;
+    until.tv_nsec += IDLE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_cond_timedwait(&w->work, &w->lock, &until) == ETIMEDOUT)
+        w->idle = true;
+}
+
+/* Without the lock. */
+static void serve(eng_writer *w, waiting *group)
+{
+    run_group(w, group);
+    measure(w);
+    pthread_mutex_lock(&w->lock);
+    answer(group);
+    pthread_mutex_unlock(&w->lock);
+    copy_log(w);
+    w->untidy = true;
+    w->idle = false;
+    if (eng_clock_ns() - w->tidied_ns > TIDY_NS) /* they come without a pause */
+        tidy_once(w);
 }
 
 static void *write_on(void *arg)
 {
     eng_writer *w = arg;
     pthread_mutex_lock(&w->lock);
-    for (;;) {
+    while (w->first || !w->stopping) {
         waiting *group = take_group(w);
-        if (group) {
-            pthread_mutex_unlock(&w->lock);
-            run_group(w, group);
-            measure(w);
-            pthread_mutex_lock(&w->lock);
-            answer(group);
-            pthread_mutex_unlock(&w->lock);
-            copy_log(w);
-            w->untidy = true;
-            pthread_mutex_lock(&w->lock);
-        } else if (w->stopping) {
-            break;
-        } else if (wait_for_work(w)) {
-            pthread_mutex_unlock(&w->lock);
-            bool more = tidy(w);
-            pthread_mutex_lock(&w->lock);
-            while (more && !w->first && !w->stopping) {
-                pthread_mutex_unlock(&w->lock);
-                more = tidy(w);
-                pthread_mutex_lock(&w->lock);
-            }
-            w->untidy = more;
+        bool idle = w->idle;
+        if (!group && !idle) {
+            wait_for_work(w);
+            continue;
         }
+        pthread_mutex_unlock(&w->lock);
+        if (group)
+            serve(w, group);
+        else
+            tidy_once(w);
+        pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -318,6 +355,7 @@ static eng_writer *new_writer(eng_conn *c)
     w->log_path = log_path;
     w->end = &w->first;
     w->untidy = true;
+    w->tidied_ns = eng_clock_ns();
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
