@@ -125,6 +125,7 @@ typedef struct eng_options {
     const char *hub;       /* where models are pulled from; NULL: https://huggingface.co */
     const char *hub_token; /* for models that are not everybody's; NULL: none */
     bool hub_offline;      /* the hub is never asked */
+    size_t embed_queue;    /* tokens of texts that may wait to be embedded; 0: 262,144 */
 } eng_options;
 
 ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out, eng_error *err) ENG_MUST_CHECK;
@@ -150,6 +151,14 @@ typedef struct eng_counters {
     uint64_t jobs_running;
     uint64_t allocations;  /* since the process began */
     int64_t allocated;     /* bytes held now */
+    uint64_t embedded;     /* texts that became vectors or scores */
+    uint64_t embedded_tokens;
+    uint64_t embed_batches;
+    uint64_t embed_waiting;   /* tokens in the queue now */
+    uint64_t embed_refused;   /* calls that the queue had no room for */
+    uint64_t cache_hits;      /* texts whose vector was remembered */
+    uint64_t cache_misses;
+    uint64_t cache_bytes;
 } eng_counters;
 ENG_EXPORT void eng_counters_now(eng *e, eng_counters *out);
 
@@ -323,6 +332,147 @@ typedef struct eng_pull {
 } eng_pull;
 ENG_EXPORT eng_status eng_model_pull(eng *e, const eng_pull *what, int64_t *job,
                                      eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Encoders ----------------------------------------------------------------------------------- */
+
+/*
+ * A model that is open, from a folder with its published files: texts into vectors, or (a reranker) a
+ * question and texts into scores. It does not change, and any number of threads may use it at once; each
+ * call that runs at the same time has memory of its own, which is kept for the next.
+ *
+ * A text that is longer than the model reads is cut, and counted as such. The same text gives the same
+ * bits in whatever company and with however many threads. Bytes that are no UTF-8 are read as U+FFFD.
+ */
+typedef struct eng_encoder eng_encoder;
+
+/* What a text is for. Some models (e5) were trained with words before each text that say so; they come
+ * from the model's own files, or from the options. NONE: the model's default, usually nothing. */
+typedef enum eng_prompt { ENG_PROMPT_NONE, ENG_PROMPT_QUERY, ENG_PROMPT_PASSAGE } eng_prompt;
+
+typedef struct eng_encoder_options {
+    bool f32;            /* as exact as its weights, about a third as fast, in place of int8 */
+    const char *query;   /* words before a question, where the model's files tell none; NULL: none */
+    const char *passage; /* and before a text that questions look for */
+} eng_encoder_options;
+
+typedef struct eng_encoder_info {
+    eng_model_type type;
+    const char *architecture; /* "BertModel" */
+    size_t dimensions;        /* floats of a vector; 0 for a reranker */
+    size_t tokens_max;        /* of a text, special ones included */
+    bool normalised;          /* vectors have length 1 */
+    bool shortens;            /* a vector's first floats are a vector too (Matryoshka) */
+    bool f32;
+    const char *query;        /* "" for nothing */
+    const char *passage;
+} eng_encoder_info;
+
+/* options may be NULL. ENG_EUNSUPPORTED names the architecture that is not supported, ENG_ECORRUPT the
+ * file that is damaged. The first opening packs the weights, which takes a moment, and keeps them in the
+ * folder where that can be written to. */
+ENG_EXPORT eng_status eng_encoder_open(const char *folder, const eng_encoder_options *options,
+                                       eng_encoder **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_encoder_free(eng_encoder *enc);
+/* Borrowed from the encoder. */
+ENG_EXPORT const eng_encoder_info *eng_encoder_about(const eng_encoder *enc);
+
+typedef struct eng_encode_options {
+    eng_prompt prompt;
+    unsigned threads; /* 0: one a processor */
+} eng_encode_options;
+
+typedef struct eng_encode_stats {
+    uint64_t tokens;  /* that were read, special ones included */
+    size_t truncated; /* texts that were cut */
+} eng_encode_stats;
+
+/* out[count][dimensions]. options and stats may be NULL. ENG_EUNSUPPORTED where it is a reranker. */
+ENG_EXPORT eng_status eng_encoder_encode(eng_encoder *enc, const eng_str *texts, size_t count,
+                                         const eng_encode_options *options, float *out,
+                                         eng_encode_stats *stats, eng_error *err) ENG_MUST_CHECK;
+/* out[count]: how well each text answers the question, 0 to 1. ENG_EUNSUPPORTED where it is none. */
+ENG_EXPORT eng_status eng_encoder_score(eng_encoder *enc, eng_str question, const eng_str *texts,
+                                        size_t count, const eng_encode_options *options, float *out,
+                                        eng_encode_stats *stats, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Embeddings --------------------------------------------------------------------------------- */
+
+/*
+ * Vectors by a model that is here, opened when it is first asked for. Calls of all threads share the
+ * processors: whenever one is free it takes what waits next, a text of each call in turn, so that nobody
+ * waits for a timer, and a short text for one batch of other texts at most. Bulk calls get what the
+ * others leave. When more tokens wait than the queue holds, a call is refused with ENG_EBUSY.
+ *
+ * Vectors of short texts are remembered for a while.
+ */
+typedef struct eng_embed {
+    eng_str model;              /* empty: "default" */
+    const eng_str *texts;       /* or: */
+    const eng_str *tokens;      /* ids, 4 bytes each in this machine's order, as the model's tokenizer
+                                   makes them; special tokens are added where they are missing */
+    size_t count;
+    eng_prompt prompt;
+    size_t dimensions;          /* 0: all. ENG_EINVALID, field "dimensions", where it cannot be had */
+    bool bulk;
+    bool whole;                 /* a text that would be cut is refused: ENG_EINVALID, field "input" */
+    bool (*cancelled)(void *x); /* true: nobody waits any more; ENG_ECANCELLED. Any thread; may be NULL */
+    void *x;
+} eng_embed;
+
+typedef struct eng_embeddings {
+    const char *model;    /* its id */
+    size_t count;
+    size_t dimensions;
+    const float *vectors; /* [count][dimensions] */
+    uint64_t tokens;
+    size_t truncated;
+} eng_embeddings;
+
+ENG_EXPORT eng_status eng_embed_texts(eng *e, const eng_embed *what, eng_embeddings **out,
+                                      eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_embeddings_free(eng_embeddings *embeddings);
+
+/* The same without waiting: where this returns ENG_OK, done is called once, from this or another thread,
+ * with what came of it: the result, which is its to free, or NULL and the error. `what` and its texts are
+ * needed until this returns; `cancelled` and its argument until done is called. */
+typedef void eng_embed_done(void *ctx, eng_embeddings *result, const eng_error *err);
+ENG_EXPORT eng_status eng_embed_begin(eng *e, const eng_embed *what, eng_embed_done *done, void *ctx,
+                                      eng_error *err) ENG_MUST_CHECK;
+
+/*
+ * Texts in the order in which they answer a question, best first. By a reranker; or, where the model is
+ * an encoder, by the likeness of vectors together with the words that both have, and `by` says so. The
+ * model is "default" where none is named: a reranker that is here, else the default encoder.
+ */
+typedef struct eng_rerank {
+    eng_str model;
+    eng_str question;
+    const eng_str *texts;
+    size_t count;
+    bool (*cancelled)(void *x);
+    void *x;
+} eng_rerank;
+
+typedef struct eng_ranked {
+    size_t index;  /* of the text */
+    float score;   /* 0 to 1 */
+} eng_ranked;
+
+typedef struct eng_ranking {
+    const char *model; /* its id */
+    const char *by;    /* "cross-encoder", or "encoder and term overlap" */
+    eng_ranked *items;
+    size_t count;
+    uint64_t tokens;
+    size_t truncated;
+} eng_ranking;
+
+ENG_EXPORT eng_status eng_rerank_texts(eng *e, const eng_rerank *what, eng_ranking **out,
+                                       eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_ranking_free(eng_ranking *ranking);
+typedef void eng_rerank_done(void *ctx, eng_ranking *result, const eng_error *err);
+ENG_EXPORT eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_rerank_done *done, void *ctx,
+                                       eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "engine/model_internal.h"
+#include "engine/encoder_internal.h"
 #include "kern/kern.h"
 #include "net/net.h"
 #include "text/text.h"
@@ -39,10 +39,8 @@ static const struct {
     eng_status (*start)(eng_error *err);
     void (*stop)(void);
 } parts[] = {
-    {eng_kern_init, NULL},
-    {eng_store_init, eng_store_quit},
-    {eng_net_init, eng_net_quit},
-    {eng_text_init, eng_text_quit},
+    {eng_kern_init, NULL},        {eng_store_init, eng_store_quit},
+    {eng_net_init, eng_net_quit}, {eng_text_init, eng_text_quit},
     {start_sodium, NULL},
 };
 
@@ -269,6 +267,8 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
     if (status == ENG_OK)
         status = eng_models_open(e->data, &e->models, err);
     if (status == ENG_OK)
+        status = eng_embedder_new(options->embed_queue, &e->embedder, err);
+    if (status == ENG_OK)
         status = eng_jobs_start(e, kinds, options->job_threads, err);
     atomic_store(&e->collections, collections);
     return status;
@@ -305,6 +305,7 @@ void eng_close(eng *e)
         return;
     eng_jobs_stop(e->jobs);
     eng_keys_clear(e);
+    eng_embedder_free(e->embedder);
     eng_models_close(e->models);
     eng_store_close(e->store);
     eng_free(e->hub.endpoint);
@@ -358,4 +359,5 @@ void eng_counters_now(eng *e, eng_counters *out)
         .allocated = alloc.bytes,
     };
     eng_jobs_count(e->jobs, &out->jobs_queued, &out->jobs_running);
+    eng_embedder_count(e, out);
 }

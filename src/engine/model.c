@@ -182,6 +182,7 @@ eng_status eng_models_publish(eng_models *m, const eng_model_record *record, eng
 {
     pthread_mutex_lock(&m->lock);
     eng_status status = publish_locked(m, record, err);
+    atomic_fetch_add(&m->changes, 1);
     pthread_mutex_unlock(&m->lock);
     return status;
 }
@@ -442,6 +443,7 @@ eng_status eng_models_remove(eng_models *m, eng_str name, eng_error *err)
     eng_status status = eng_models_find(m, name, &arena, &r, err);
     if (status == ENG_OK)
         status = remove_locked(m, &r, &arena, err);
+    atomic_fetch_add(&m->changes, 1);
     pthread_mutex_unlock(&m->lock);
     eng_arena_clear(&arena);
     return status;

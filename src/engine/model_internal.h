@@ -25,7 +25,7 @@
 
 #define ENG_DATA_MODELS "models"
 #define ENG_DATA_INCOMING "incoming"
-#define ENG_DATA_OPENED   "open"
+#define ENG_DATA_OPENED "open"
 #define ENG_HUB "https://huggingface.co"
 
 enum { ENG_HEX_SIZE = 2 * ENG_SHA256_SIZE + 1, ENG_SHA1_SIZE = 20 };
@@ -56,12 +56,13 @@ const eng_model_pin *eng_known_pin(const eng_known_model *known, eng_str path);
 /* ---- Manifests and files (model.c) ----------------------------------------------------------------- */
 
 typedef struct eng_models {
-    char *data;    /* the data directory */
-    char *names;   /* DATA/models/names */
+    char *data;  /* the data directory */
+    char *names; /* DATA/models/names */
     char *files;
     char *incoming;
-    char *opened; /* DATA/open */
-    pthread_mutex_t lock; /* held while a manifest comes or goes, and its files with it */
+    char *opened;             /* DATA/open */
+    _Atomic uint64_t changes; /* grows when a model comes or goes */
+    pthread_mutex_t lock;     /* held while a manifest comes or goes, and its files with it */
 } eng_models;
 
 /* Touches nothing: folders are made when the first model comes. */
@@ -102,7 +103,8 @@ eng_status eng_models_folder(eng_models *m, const eng_model_record *record, char
 eng_status eng_models_folder_remove(eng_models *m, const eng_model_record *record,
                                     eng_error *err) ENG_MUST_CHECK;
 /* It is there, and as large as that. */
-bool eng_models_has(const eng_models *m, const unsigned char sha256[ENG_SHA256_SIZE], uint64_t size);
+bool eng_models_has(const eng_models *m, const unsigned char sha256[ENG_SHA256_SIZE],
+                    uint64_t size);
 
 /* ---- A file on its way in (incoming.c) -------------------------------------------------------------- */
 
@@ -146,8 +148,8 @@ eng_status eng_incoming_add(eng_incoming *in, eng_str bytes, eng_error *err) ENG
 eng_status eng_incoming_cut(eng_incoming *in, uint64_t len, eng_error *err) ENG_MUST_CHECK;
 /* Whole: compares, syncs, and moves it to its place by content. ENG_ECORRUPT: it is not what was
  * wanted, and it is emptied. */
-eng_status eng_incoming_done(eng_incoming *in, unsigned char sha256[ENG_SHA256_SIZE], uint64_t *size,
-                             eng_error *err) ENG_MUST_CHECK;
+eng_status eng_incoming_done(eng_incoming *in, unsigned char sha256[ENG_SHA256_SIZE],
+                             uint64_t *size, eng_error *err) ENG_MUST_CHECK;
 void eng_incoming_close(eng_incoming *in);
 
 /* ---- Pulling (pull.c, hub.c, local.c) ---------------------------------------------------------------- */
