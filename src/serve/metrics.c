@@ -300,6 +300,22 @@ static void put_engine(eng *engine, eng_buf *out)
     head(out, "engenho_jobs", "gauge", "Jobs that have not ended.");
     eng_buf_format(out, "engenho_jobs{state=\"queued\"} %" PRIu64 "\n", c.jobs_queued);
     eng_buf_format(out, "engenho_jobs{state=\"running\"} %" PRIu64 "\n", c.jobs_running);
+    put(out, "engenho_embedded_texts_total", "counter", "Texts that became vectors or scores.",
+        (double)c.embedded);
+    put(out, "engenho_embedded_tokens_total", "counter", "Tokens of those texts.",
+        (double)c.embedded_tokens);
+    put(out, "engenho_embed_batches_total", "counter", "Batches that they were computed in.",
+        (double)c.embed_batches);
+    put(out, "engenho_embed_waiting_tokens", "gauge", "Tokens that wait to be embedded.",
+        (double)c.embed_waiting);
+    put(out, "engenho_embed_refused_total", "counter", "Calls that the queue had no room for.",
+        (double)c.embed_refused);
+    put(out, "engenho_embed_cache_hits_total", "counter", "Texts whose vector was remembered.",
+        (double)c.cache_hits);
+    put(out, "engenho_embed_cache_misses_total", "counter", "Short texts whose vector was not.",
+        (double)c.cache_misses);
+    put(out, "engenho_embed_cache_bytes", "gauge", "What is remembered, in bytes.",
+        (double)c.cache_bytes);
     put(out, "engenho_allocations_total", "counter", "Allocations since the process began.",
         (double)c.allocations);
     put(out, "engenho_allocated_bytes", "gauge", "Bytes held now.", (double)c.allocated);

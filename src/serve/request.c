@@ -263,6 +263,29 @@ void eng_reply_static(eng_reply *out, const char *type, eng_str body, eng_str gz
     out->gzipped = gzipped;
 }
 
+eng_reply *eng_reply_later(eng_reply *out)
+{
+    eng_reply *later = eng_arena_zalloc(eng_req_arena(out->req), sizeof *later);
+    if (!later)
+        return NULL;
+    later->req = out->req;
+    out->taken = true;
+    return later;
+}
+
+void eng_reply_finish(eng_reply *later, const eng_error *err)
+{
+    eng_error full;
+    if (!err && eng_buf_check(eng_exchange_out(later->req->x), "reply", &full) < 0)
+        err = &full;
+    if (err)
+        eng_refuse(later->req, err);
+    else
+        eng_reply_send(later);
+}
+
+eng_request *eng_reply_request(const eng_reply *out) { return out->req; }
+
 void eng_reply_stream(eng_reply *out)
 {
     const eng_route *route = out->req->entry->route;

@@ -4,7 +4,13 @@
 #include "base/clock.h"
 
 const eng_route *const eng_route_tables[] = {
-    eng_routes_system, eng_routes_keys, eng_routes_jobs, eng_routes_care, eng_routes_models, NULL,
+    eng_routes_system,
+    eng_routes_keys,
+    eng_routes_jobs,
+    eng_routes_care,
+    eng_routes_models,
+    eng_routes_embed,
+    NULL,
 };
 
 /* Shapes with a name of their own in the OpenAPI document. */

@@ -9,6 +9,7 @@ extern const eng_route eng_routes_keys[];
 extern const eng_route eng_routes_jobs[];
 extern const eng_route eng_routes_care[];
 extern const eng_route eng_routes_models[];
+extern const eng_route eng_routes_embed[];
 
 extern const eng_field eng_health_shape[];
 extern const eng_field eng_key_shape[];

@@ -131,6 +131,13 @@ void eng_reply_header(eng_reply *out, eng_str name, eng_str value);
 eng_buf *eng_reply_bytes(eng_reply *out, const char *type);
 /* Bytes that live as long as the process; `gzipped` may be empty. */
 void eng_reply_static(eng_reply *out, const char *type, eng_str body, eng_str gzipped);
+/* Keeps the request to reply later, from any thread: the handler returns ENG_OK and somebody calls
+ * eng_reply_finish, once, maybe before the handler has returned; so it is the last thing that the handler
+ * does with either. NULL when memory ran out. */
+eng_reply *eng_reply_later(eng_reply *out);
+/* Sends what was written to it, or the error, where there is one. */
+void eng_reply_finish(eng_reply *later, const eng_error *err);
+eng_request *eng_reply_request(const eng_reply *out);
 /* For ENG_ON_STREAM: begins a stream of the route's reply_type (server-sent events where that is
  * "text/event-stream"). From here on the exchange is the handler's, which sees to its end. */
 void eng_reply_stream(eng_reply *out);
