@@ -48,19 +48,19 @@ typedef struct {
 } eng_http_callbacks;
 
 typedef struct {
-    unsigned loops;              /* 0: one a processor that this process may use */
-    size_t head_max;             /* request line and headers; 16 KiB */
-    size_t target_max;           /* the request line's address; 8 KiB */
-    size_t header_count_max;     /* 100 */
-    unsigned connections_max;    /* beyond it 503 and close; 0: what the descriptor limit leaves */
-    unsigned head_timeout_ms;    /* from the first byte to the end of the head; 10 s */
-    unsigned body_timeout_ms;    /* between two pieces of a body; 30 s */
-    unsigned idle_timeout_ms;    /* between requests; 75 s */
-    unsigned write_timeout_ms;   /* a client that does not read; 30 s */
-    unsigned heartbeat_ms;       /* between comments on a silent event stream; 15 s */
-    size_t stream_max;           /* bytes that a stream holds for a slow reader; 64 KiB */
-    const char *spill_dir;       /* where bodies go that are too large for memory */
-    eng_pool *pool;              /* writes those bodies, compresses large replies; not owned */
+    unsigned loops;            /* 0: one a processor that this process may use */
+    size_t head_max;           /* request line and headers; 16 KiB */
+    size_t target_max;         /* the request line's address; 8 KiB */
+    size_t header_count_max;   /* 100 */
+    unsigned connections_max;  /* beyond it 503 and close; 0: what the descriptor limit leaves */
+    unsigned head_timeout_ms;  /* from the first byte to the end of the head; 10 s */
+    unsigned body_timeout_ms;  /* between two pieces of a body; 30 s */
+    unsigned idle_timeout_ms;  /* between requests; 75 s */
+    unsigned write_timeout_ms; /* a client that does not read; 30 s */
+    unsigned heartbeat_ms;     /* between comments on a silent event stream; 15 s */
+    size_t stream_max;         /* bytes that a stream holds for a slow reader; 64 KiB */
+    const char *spill_dir;     /* where bodies go that are too large for memory */
+    eng_pool *pool;            /* writes those bodies, compresses large replies; not owned */
     eng_http_callbacks on;
 } eng_http_options;
 
@@ -73,16 +73,17 @@ eng_status eng_http_server_listen(eng_http_server *s, eng_str address, uint16_t 
                                   eng_error *err) ENG_MUST_CHECK;
 eng_status eng_http_server_start(eng_http_server *s, eng_error *err) ENG_MUST_CHECK;
 /* No new connections, idle ones closed; requests under way may end within timeout_ms, then they are
- * cancelled. Returns when all loops have ended. */
+ * cancelled. Returns when all loops have ended, which is when every exchange has been ended by whoever
+ * has it. */
 void eng_http_server_drain(eng_http_server *s, unsigned timeout_ms);
 void eng_http_server_free(eng_http_server *s);
 
 typedef struct {
-    uint64_t accepted;    /* connections since start */
+    uint64_t accepted; /* connections since start */
     uint64_t open;
     uint64_t bytes_in;
     uint64_t bytes_out;
-    uint64_t refused;     /* malformed requests, timeouts, too many connections */
+    uint64_t refused; /* malformed requests, timeouts, too many connections */
 } eng_http_stats;
 eng_http_stats eng_http_server_stats(const eng_http_server *s);
 
@@ -101,12 +102,12 @@ typedef struct {
     eng_str host;              /* the Host header; empty only for HTTP/1.0 */
     const eng_header *headers; /* names as sent; values trimmed */
     size_t header_count;
-    eng_str id;                /* the request's: a sane X-Request-Id of the client's, or one of ours */
-    eng_str peer;              /* "127.0.0.1:50312", or "unix" */
-    bool local;                /* came over a Unix socket */
+    eng_str id;   /* the request's: a sane X-Request-Id of the client's, or one of ours */
+    eng_str peer; /* "127.0.0.1:50312", or "unix" */
+    bool local;   /* came over a Unix socket */
     bool http10;
     bool has_body;
-    uint64_t started_ns;       /* eng_clock_ns at its first byte */
+    uint64_t started_ns; /* eng_clock_ns at its first byte */
 } eng_http_request;
 
 const eng_http_request *eng_exchange_request(const eng_exchange *x);
@@ -158,7 +159,8 @@ uint64_t eng_exchange_bytes_out(const eng_exchange *x);
  */
 void eng_exchange_stream(eng_exchange *x, int status);
 void eng_exchange_events(eng_exchange *x);
-eng_status eng_exchange_write(eng_exchange *x, eng_str bytes, bool wait, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_exchange_write(eng_exchange *x, eng_str bytes, bool wait,
+                              eng_error *err) ENG_MUST_CHECK;
 eng_status eng_exchange_event(eng_exchange *x, eng_str name, eng_str data, bool wait,
                               eng_error *err) ENG_MUST_CHECK;
 /* abrupt: the connection is cut, so that the client sees that the stream is not whole. */
@@ -179,8 +181,8 @@ eng_status eng_url_read(eng_str text, eng_url *out, eng_error *err) ENG_MUST_CHE
 
 /* %XX to bytes; ENG_EMALFORMED for a broken escape, a NUL, or bytes that are not UTF-8. With
  * `form`, '+' is a blank. *out is `text` itself where nothing had to be decoded. */
-eng_status eng_url_decode(eng_str text, bool form, eng_arena *arena, eng_str *out, eng_error *err)
-    ENG_MUST_CHECK;
+eng_status eng_url_decode(eng_str text, bool form, eng_arena *arena, eng_str *out,
+                          eng_error *err) ENG_MUST_CHECK;
 /* All but letters, digits and -._~ becomes %XX. */
 void eng_url_encode(eng_buf *out, eng_str text);
 
@@ -197,16 +199,17 @@ bool eng_host_is_local(eng_str host);
 
 typedef struct {
     eng_str name;
-    eng_str filename;  /* ptr NULL: none; a path before it is cut off */
-    eng_str type;      /* of the part; empty: not said */
-    eng_str content;   /* filled in by eng_multipart_read alone */
+    eng_str filename; /* ptr NULL: none; a path before it is cut off */
+    eng_str type;     /* of the part; empty: not said */
+    eng_str content;  /* filled in by eng_multipart_read alone */
 } eng_part;
 
 /* Fed in pieces of any size; calls back in order. An error of a callback ends it. Boundaries of up
  * to 70 characters, 16 KiB of headers a part, 1,024 parts. */
 typedef struct eng_multipart eng_multipart;
 typedef struct {
-    eng_status (*begin)(void *ctx, const eng_part *part, eng_error *err); /* views live until the next call */
+    eng_status (*begin)(void *ctx, const eng_part *part,
+                        eng_error *err); /* views live until the next call */
     eng_status (*data)(void *ctx, eng_str bytes, eng_error *err);
     eng_status (*end)(void *ctx, eng_error *err);
     void *ctx;
@@ -231,7 +234,8 @@ typedef struct eng_http_client eng_http_client;
 
 typedef struct {
     const char *user_agent;
-    const char *allow; /* ENGENHO_FETCH_ALLOW: hosts and addresses that may be private; may be NULL */
+    const char
+        *allow; /* ENGENHO_FETCH_ALLOW: hosts and addresses that may be private; may be NULL */
 } eng_http_client_options;
 
 eng_status eng_http_client_new(const eng_http_client_options *options, eng_http_client **out,
@@ -239,19 +243,19 @@ eng_status eng_http_client_new(const eng_http_client_options *options, eng_http_
 void eng_http_client_free(eng_http_client *c);
 
 typedef struct {
-    const char *method;        /* NULL: GET */
+    const char *method; /* NULL: GET */
     const char *url;
-    const char *unix_socket;   /* path of a socket to speak through, or NULL */
+    const char *unix_socket;    /* path of a socket to speak through, or NULL */
     const char *const *headers; /* "Name: value", ending in NULL; may be NULL */
     eng_str body;
     unsigned connect_timeout_ms; /* 0: 2 s */
-    unsigned timeout_ms;       /* of the whole; 0: 30 s */
-    unsigned silence_ms;       /* how long nothing may move, either way; 0: none of its own */
-    unsigned retries;          /* beyond the first try; GET, HEAD, PUT, DELETE alone; with backoff,
+    unsigned timeout_ms;         /* of the whole; 0: 30 s */
+    unsigned silence_ms;         /* how long nothing may move, either way; 0: none of its own */
+    unsigned retries;   /* beyond the first try; GET, HEAD, PUT, DELETE alone; with backoff,
                                   and Retry-After honoured */
-    unsigned redirects;        /* how many are followed */
-    bool trusted;              /* the user named this address: no check of ranges */
-    size_t max;                /* of the body; 0: 64 MiB */
+    unsigned redirects; /* how many are followed */
+    bool trusted;       /* the user named this address: no check of ranges */
+    size_t max;         /* of the body; 0: 64 MiB */
     /* Gets the body of a 2xx piece by piece instead of eng_http_answer.body, where what comes with
      * any other status still goes; an error ends the call. */
     eng_status (*data)(void *ctx, eng_str bytes, eng_error *err);
@@ -263,8 +267,8 @@ typedef struct {
 typedef struct {
     int status;
     eng_buf body;
-    eng_buf headers;   /* "Name: value\r\n" of the last reply */
-    char *url;         /* where it came from after redirects */
+    eng_buf headers; /* "Name: value\r\n" of the last reply */
+    char *url;       /* where it came from after redirects */
 } eng_http_answer;
 
 /*

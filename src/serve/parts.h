@@ -134,7 +134,6 @@ void eng_refuse(eng_request *req, const eng_error *err);
 void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message,
                      eng_str field);
 
-
 /* ---- Keys and origins ----------------------------------------------------------------------- */
 
 enum { ENG_DIGEST_SIZE = 32 };
