@@ -8,6 +8,7 @@
  *
  * What extensions and trailers say is not used, but has to be well-formed, and is limited.
  */
+#include "net/hex.h"
 #include "net/http_internal.h"
 
 enum {
@@ -24,19 +25,11 @@ enum {
 
 enum { DIGITS_MAX = 15, EXTRA_MAX = 8192 };
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_text(char c) { return (unsigned char)c >= ' ' ? c != 0x7f : c == '\t'; }
 
 static bool size_byte(eng_chunked *c, char byte)
 {
-    int digit = hex(byte);
+    int digit = eng_hex_digit(byte);
     if (digit >= 0) {
         c->left = c->left << 4 | (unsigned)digit;
         return ++c->digits <= DIGITS_MAX;
