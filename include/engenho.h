@@ -122,6 +122,7 @@ typedef struct eng eng;
 typedef struct eng_options {
     const char *data;      /* the directory; NULL: $XDG_DATA_HOME/engenho or ~/.local/share/engenho */
     unsigned job_threads;  /* 0: one a processor */
+    const char *models;    /* a folder of models that others share, like DATA/models; NULL: none */
     const char *hub;       /* where models are pulled from; NULL: https://huggingface.co */
     const char *hub_token; /* for models that are not everybody's; NULL: none */
     bool hub_offline;      /* the hub is never asked */

@@ -93,6 +93,7 @@ typedef enum {
     ENG_SET_ACCESS_LOG,
     ENG_SET_LOG_LEVEL,
     ENG_SET_LOG_FORMAT,
+    ENG_SET_MODELS,
     ENG_SET_HUB,
     ENG_SET_API_KEY, /* has no flag: command lines are everybody's to read */
     /* Only in the environment, where other programs of the hub look for them too. */
@@ -115,7 +116,7 @@ const char *eng_cli_config_text(const eng_cli *cli, eng_setting s); /* NULL: not
 eng_status eng_cli_config_parse(eng_cli *cli, const char *path, eng_str text,
                                 eng_error *err) ENG_MUST_CHECK;
 /* How an engine is opened with these settings. */
-eng_options eng_cli_engine_options(const eng_cli *cli, const char *data);
+eng_options eng_cli_engine_options(eng_cli *cli, const char *data);
 /* Of a setting whose form eng_cli_config_read has checked. */
 uint64_t eng_cli_config_number(const eng_cli *cli, eng_setting s);
 /* Each setting, its value (a secret only as "set") and where it came from: a file for --config. */

@@ -3,6 +3,9 @@
 #include "base/file.h"
 #include "cli/cli.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 enum { CONFIG_MAX = 1 << 20, NAMES = 4 };
 
 typedef enum { KIND_TEXT, KIND_NUMBER, KIND_SIZE, KIND_CHOICE } setting_kind;
@@ -36,6 +39,8 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_LOG_LEVEL] = {"--log-level", "LEVEL", "debug|info|warn|error|off",
                            "debug|info|warn|error|off"},
     [ENG_SET_LOG_FORMAT] = {"--log-format", "FORMAT", "logfmt|json", "logfmt|json"},
+    [ENG_SET_MODELS] = {"--models", "DIR", "models beside those of the data, shared by all; off",
+                        NULL},
     [ENG_SET_HUB] = {"--hub", "URL", "where models are pulled from", NULL},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
@@ -57,6 +62,7 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_ACCESS_LOG] = {KIND_CHOICE, {"ENGENHO_ACCESS_LOG"}, "on", 0, 0, false},
     [ENG_SET_LOG_LEVEL] = {KIND_CHOICE, {"ENGENHO_LOG_LEVEL"}, "info", 0, 0, false},
     [ENG_SET_LOG_FORMAT] = {KIND_CHOICE, {"ENGENHO_LOG_FORMAT"}, "logfmt", 0, 0, false},
+    [ENG_SET_MODELS] = {KIND_TEXT, {"ENGENHO_MODELS"}, NULL, 0, 0, false},
     [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
     [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
     [ENG_SET_HUB_TOKEN] = {KIND_TEXT, {"HF_TOKEN"}, NULL, 0, 0, true},
@@ -102,10 +108,35 @@ static bool is_on(const char *text)
     return false;
 }
 
-eng_options eng_cli_engine_options(const eng_cli *cli, const char *data)
+/* Beside the program, where it was built, or where it is installed; NULL where there is neither. */
+static const char *models_beside(eng_cli *cli)
+{
+    static const char *const places[] = {"models", "../share/engenho/models"};
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self);
+    while (len > 0 && self[len - 1] != '/')
+        len--;
+    for (size_t i = 0; len > 0 && i < sizeof places / sizeof *places; i++) {
+        eng_str path = eng_arena_format(&cli->arena, "%.*s%s", (int)len, self, places[i]);
+        if (path.ptr && access(path.ptr, R_OK | X_OK) == 0)
+            return path.ptr;
+    }
+    return NULL;
+}
+
+static const char *shared_models(eng_cli *cli)
+{
+    const char *set = eng_cli_config_text(cli, ENG_SET_MODELS);
+    if (!set)
+        return models_beside(cli);
+    return *set && strcmp(set, "off") != 0 ? set : NULL;
+}
+
+eng_options eng_cli_engine_options(eng_cli *cli, const char *data)
 {
     return (eng_options){
         .data = data,
+        .models = shared_models(cli),
         .hub = eng_cli_config_text(cli, ENG_SET_HUB),
         .hub_token = eng_cli_config_text(cli, ENG_SET_HUB_TOKEN),
         .hub_offline = is_on(eng_cli_config_text(cli, ENG_SET_HUB_OFFLINE)),

@@ -265,7 +265,7 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
     if (status == ENG_OK)
         status = take_hub(e, options, err);
     if (status == ENG_OK)
-        status = eng_models_open(e->data, &e->models, err);
+        status = eng_models_open(e->data, options->models, &e->models, err);
     if (status == ENG_OK)
         status = eng_embedder_new(options->embed_queue, &e->embedder, err);
     if (status == ENG_OK)

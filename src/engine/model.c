@@ -28,19 +28,45 @@ const char *eng_model_type_name(eng_model_type kind)
 
 /* ---- Opening ---- */
 
-eng_status eng_models_open(const char *data, eng_models **out, eng_error *err)
+static eng_status models_new(eng_models **out, eng_error *err)
 {
     eng_models *m = eng_zalloc(sizeof *m);
     if (!m)
         return eng_fail_nomem(err);
     pthread_mutex_init(&m->lock, NULL);
-    m->data = eng_strdup(eng_str_of(data));
+    *out = m;
+    return ENG_OK;
+}
+
+static eng_status shared_new(const char *dir, eng_models **out, eng_error *err)
+{
+    eng_models *m = NULL;
+    eng_status status = models_new(&m, err);
+    if (status < 0)
+        return status;
+    m->names = eng_path_join(dir, "names");
+    m->files = eng_path_join(dir, "files");
+    m->opened = eng_path_join(dir, ENG_DATA_OPENED);
+    m->link = "../../files";
+    *out = m;
+    return m->names && m->files && m->opened ? ENG_OK : eng_fail_nomem(err);
+}
+
+eng_status eng_models_open(const char *data, const char *shared, eng_models **out, eng_error *err)
+{
+    eng_models *m = NULL;
+    eng_status status = models_new(&m, err);
+    if (status < 0)
+        return status;
     m->names = eng_path_join(data, ENG_DATA_MODELS "/names");
     m->files = eng_path_join(data, ENG_DATA_MODELS "/files");
     m->incoming = eng_path_join(data, ENG_DATA_INCOMING);
     m->opened = eng_path_join(data, ENG_DATA_OPENED);
-    bool all = m->data && m->names && m->files && m->incoming && m->opened;
-    eng_status status = all ? ENG_OK : eng_fail_nomem(err);
+    m->link = "../../" ENG_DATA_MODELS "/files";
+    if (!m->names || !m->files || !m->incoming || !m->opened)
+        status = eng_fail_nomem(err);
+    if (status == ENG_OK && shared)
+        status = shared_new(shared, &m->shared, err);
     if (status < 0)
         eng_models_close(m);
     else
@@ -52,8 +78,8 @@ void eng_models_close(eng_models *m)
 {
     if (!m)
         return;
+    eng_models_close(m->shared);
     pthread_mutex_destroy(&m->lock);
-    eng_free(m->data);
     eng_free(m->names);
     eng_free(m->files);
     eng_free(m->incoming);
@@ -272,53 +298,77 @@ static eng_status read_entry(eng_models *m, const char *name, eng_arena *arena,
     if (!path)
         return eng_fail_nomem(err);
     eng_status status = read_record(path, arena, out, err);
+    out->home = m;
     eng_free(path);
+    return status;
+}
+
+typedef struct {
+    eng_model_record *items;
+    size_t count;
+    size_t cap;
+} records;
+
+static eng_status grow(records *r, eng_arena *arena, eng_error *err)
+{
+    if (r->count < r->cap)
+        return ENG_OK;
+    size_t cap = r->cap ? 2 * r->cap : 16;
+    eng_model_record *items = eng_arena_array(arena, cap, sizeof *items);
+    if (!items)
+        return eng_fail_nomem(err);
+    if (r->count)
+        memcpy(items, r->items, r->count * sizeof *items);
+    r->items = items;
+    r->cap = cap;
+    return ENG_OK;
+}
+
+static bool has_id(const records *r, eng_str id)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (eng_str_eq(r->items[i].id, id))
+            return true;
+    return false;
+}
+
+static eng_status add_all(eng_models *m, eng_arena *arena, records *r, eng_error *err)
+{
+    DIR *dir = opendir(m->names);
+    if (!dir && errno == ENOENT)
+        return ENG_OK;
+    if (!dir)
+        return eng_fail_errno(err, errno, "cannot open '%s'", m->names);
+    eng_status status = ENG_OK;
+    for (const char *name; status == ENG_OK && (name = eng_data_next(dir)) != NULL;) {
+        if (!eng_str_ends(eng_str_of(name), eng_str_of(suffix)) || r->count >= MODELS_MAX)
+            continue;
+        status = grow(r, arena, err);
+        if (status == ENG_OK)
+            status = read_entry(m, name, arena, &r->items[r->count], err);
+        if (status == ENG_OK)
+            r->count += !has_id(r, r->items[r->count].id);
+        /* Removed since the folder was read. */
+        else if (status == ENG_ENOTFOUND)
+            status = ENG_OK;
+    }
+    closedir(dir);
     return status;
 }
 
 eng_status eng_models_all(eng_models *m, eng_arena *arena, eng_model_record **out, size_t *count,
                           eng_error *err)
 {
-    size_t n = 0, cap = 0;
-    eng_model_record *records = NULL;
-    DIR *dir = opendir(m->names);
-    if (!dir && errno == ENOENT) {
-        *count = 0;
-        return ENG_OK;
-    }
-    if (!dir)
-        return eng_fail_errno(err, errno, "cannot open '%s'", m->names);
-    eng_status status = ENG_OK;
-    for (const char *name;
-         status == ENG_OK && n < MODELS_MAX && (name = eng_data_next(dir)) != NULL;) {
-        if (!eng_str_ends(eng_str_of(name), eng_str_of(suffix)))
-            continue;
-        if (n == cap) {
-            size_t more = cap ? 2 * cap : 16;
-            eng_model_record *grown = eng_arena_array(arena, more, sizeof *grown);
-            if (!grown) {
-                status = eng_fail_nomem(err);
-                break;
-            }
-            if (n)
-                memcpy(grown, records, n * sizeof *grown);
-            records = grown;
-            cap = more;
-        }
-        status = read_entry(m, name, arena, &records[n], err);
-        if (status == ENG_OK)
-            n++;
-        /* Removed since the folder was read. */
-        else if (status == ENG_ENOTFOUND)
-            status = ENG_OK;
-    }
-    closedir(dir);
+    records r = {0};
+    eng_status status = add_all(m, arena, &r, err);
+    if (status == ENG_OK && m->shared)
+        status = add_all(m->shared, arena, &r, err);
     if (status < 0)
         return status;
-    if (n)
-        qsort(records, n, sizeof *records, by_id);
-    *out = records;
-    *count = n;
+    if (r.count)
+        qsort(r.items, r.count, sizeof *r.items, by_id);
+    *out = r.items;
+    *count = r.count;
     return ENG_OK;
 }
 
@@ -329,8 +379,9 @@ static eng_status find_id(eng_models *m, eng_str id, eng_arena *arena, eng_model
     if (!path)
         return eng_fail_nomem(err);
     eng_status status = read_record(path, arena, out, err);
+    out->home = m;
     eng_free(path);
-    return status;
+    return status == ENG_ENOTFOUND && m->shared ? find_id(m->shared, id, arena, out, err) : status;
 }
 
 static eng_str behind_slash(eng_str id)
@@ -441,6 +492,10 @@ eng_status eng_models_remove(eng_models *m, eng_str name, eng_error *err)
     eng_arena_init(&arena, 4096, NULL);
     pthread_mutex_lock(&m->lock);
     eng_status status = eng_models_find(m, name, &arena, &r, err);
+    if (status == ENG_OK && r.home != m)
+        status = eng_fail(err, ENG_EREADONLY,
+                          "'%.*s' is not of this data directory: it lies in '%s'", ENG_FMT(r.id),
+                          r.home->files);
     if (status == ENG_OK)
         status = remove_locked(m, &r, &arena, err);
     atomic_fetch_add(&m->changes, 1);

@@ -56,17 +56,21 @@ const eng_model_pin *eng_known_pin(const eng_known_model *known, eng_str path);
 /* ---- Manifests and files (model.c) ----------------------------------------------------------------- */
 
 typedef struct eng_models {
-    char *data;  /* the data directory */
     char *names; /* DATA/models/names */
     char *files;
     char *incoming;
-    char *opened;             /* DATA/open */
+    char *opened;              /* DATA/open */
+    const char *link;          /* from a folder in there to the files */
+    struct eng_models *shared; /* others' models, for all to read: never written to, but for `opened`
+                                  where that is allowed; or NULL */
     _Atomic uint64_t changes; /* grows when a model comes or goes */
     pthread_mutex_t lock;     /* held while a manifest comes or goes, and its files with it */
 } eng_models;
 
-/* Touches nothing: folders are made when the first model comes. */
-eng_status eng_models_open(const char *data, eng_models **out, eng_error *err) ENG_MUST_CHECK;
+/* Touches nothing: folders are made when the first model comes. shared: a folder like DATA/models, with
+ * an `open` of its own; NULL: none. */
+eng_status eng_models_open(const char *data, const char *shared, eng_models **out,
+                           eng_error *err) ENG_MUST_CHECK;
 void eng_models_close(eng_models *m);
 
 typedef struct {
@@ -77,11 +81,13 @@ typedef struct {
     eng_str source;
     int64_t pulled_ms;
     eng_manifest files;
+    const eng_models *home; /* whose files they are */
 } eng_model_record;
 
 /* Letters, digits, '.', '_' and '-', at most one slash, no part that begins with '.'. */
 bool eng_model_id_plain(eng_str id);
-/* ENG_ENOTFOUND; the record lives in the arena. */
+/* ENG_ENOTFOUND; the record lives in the arena. One's own model goes before one of the same id that is
+ * shared. */
 eng_status eng_models_find(eng_models *m, eng_str name, eng_arena *arena, eng_model_record *out,
                            eng_error *err) ENG_MUST_CHECK;
 /* By id. A manifest that cannot be read is an error that names it. */
@@ -91,6 +97,7 @@ eng_status eng_models_all(eng_models *m, eng_arena *arena, eng_model_record **ou
  * was removed meanwhile. */
 eng_status eng_models_publish(eng_models *m, const eng_model_record *record,
                               eng_error *err) ENG_MUST_CHECK;
+/* ENG_EREADONLY: it is shared. */
 eng_status eng_models_remove(eng_models *m, eng_str name, eng_error *err) ENG_MUST_CHECK;
 /* Where the file of this content is, to be freed. NULL when memory ran out. */
 char *eng_models_path(const eng_models *m, const unsigned char sha256[ENG_SHA256_SIZE]);

