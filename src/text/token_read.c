@@ -11,6 +11,7 @@
 #include "base/map.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { IDS_MAX = 1 << 22, ADDED_MAX = 1 << 16 };
 

@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "base/error.h"
 
+#include <stdlib.h>
+
 enum { BLOCK = 256, OPEN_BLOCKS = 16 };
 
 /* A node whose children are still to be placed: keys low to high are all alike in `depth` bytes. */
