@@ -358,7 +358,7 @@ struct eng_tokenizer {
 
     double *scores; /* Unigram: by id */
     double unknown_score;
-    uint32_t *bytes; /* ids of <0x00> to <0xFF>; NULL: unknown is unknown */
+    uint32_t *bytes; /* ids of <0x00> to <0xFF>, or ENG_TOK_NONE; NULL: unknown is unknown */
 
     eng_normal_step *normal;
     size_t normal_count;

@@ -115,13 +115,24 @@ static bool find_best(const eng_tokenizer *t, const eng_tok_word *w, eng_tok_bes
     return true;
 }
 
+/* Whether the model has a token for each of these bytes. */
+static bool has_bytes(const eng_tokenizer *t, eng_str text)
+{
+    for (size_t i = 0; t->bytes && i < text.len; i++) {
+        if (t->bytes[(unsigned char)text.ptr[i]] == ENG_TOK_NONE)
+            return false;
+    }
+    return t->bytes != NULL;
+}
+
 /* What is unknown: one token, or one for each of its bytes where the model has those. */
 static void put_unknown(const eng_tokenizer *t, const eng_tok_word *w, size_t start, size_t end,
                         eng_tok_raws *out)
 {
     /* Together, unknown characters can still be a token, one that was worth less than they. */
-    uint32_t id = eng_trie_find(&t->vocab, (eng_str){w->bytes + start, end - start});
-    if (id != ENG_TOK_NONE || !t->bytes) {
+    eng_str text = {w->bytes + start, end - start};
+    uint32_t id = eng_trie_find(&t->vocab, text);
+    if (id != ENG_TOK_NONE || !has_bytes(t, text)) {
         put(t, w, start, end, id != ENG_TOK_NONE ? id : t->unknown, out);
         return;
     }

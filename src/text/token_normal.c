@@ -204,10 +204,10 @@ static bool compose(former *f, eng_tok_form c)
 
 /* By class, and in their order within a class. Runs are short, but for those that somebody made long:
  * counting takes no longer for them. */
-static bool sort_run(eng_token_scratch *s, size_t start)
+static bool sort_run(eng_token_scratch *s)
 {
-    eng_tok_form *run = s->pending.items + start;
-    size_t count = s->pending.count - start, at[257] = {0};
+    eng_tok_form *run = s->pending.items;
+    size_t count = s->pending.count, at[257] = {0};
     if (count < 2)
         return true;
     if (count <= 16) {
@@ -236,7 +236,7 @@ static bool sort_run(eng_token_scratch *s, size_t start)
 static bool flush_run(former *f)
 {
     eng_tok_forms *pending = &f->s->pending;
-    if (!sort_run(f->s, 0))
+    if (!sort_run(f->s))
         return false;
     for (size_t i = 0; i < pending->count; i++) {
         eng_tok_form c = pending->items[i];

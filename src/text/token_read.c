@@ -255,7 +255,7 @@ static eng_status read_pieces(eng_tokenizer *t, const eng_json *vocab, eng_error
     return status == ENG_OK ? build_vocab(t, err) : status;
 }
 
-/* Ids of <0x00> to <0xFF>; where one is missing, none are used. */
+/* Ids of <0x00> to <0xFF>, ENG_TOK_NONE where there is none. */
 static eng_status find_bytes(eng_tokenizer *t, eng_error *err)
 {
     uint32_t *ids = eng_arena_array(&t->arena, 256, sizeof *ids);

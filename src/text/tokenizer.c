@@ -267,6 +267,8 @@ static void put_text(const sequence *q, size_t which, uint8_t type, eng_tokens *
 {
     const eng_tok_raws *raws = &out->scratch->raws[which];
     size_t count = q->counts[which];
+    if (count == 0)
+        return;
     const eng_tok_raw *raw = raws->items + (q->t->cut_left ? raws->count - count : 0);
     for (size_t i = 0; i < count; i++, raw++) {
         out->ids[out->count] = raw->id;

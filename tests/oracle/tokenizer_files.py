@@ -162,6 +162,8 @@ class Files:
         spelled = [["<0x%02X>" % byte, -20.0] for byte in range(256)]
         self.write("bytes", trained, normalizer=maps[0], pre_tokenizer=words,
                    model={**trained["model"], "vocab": vocabulary + spelled, "byte_fallback": True})
+        self.write("some-bytes", trained, normalizer=maps[0], pre_tokenizer=words,
+                   model={**trained["model"], "vocab": vocabulary + spelled[0x80:0xE8], "byte_fallback": True})
         self.write("no-unknown", trained, normalizer=maps[0], pre_tokenizer=words, model={**trained["model"], "unk_id": None})
         # Positive scores: two unknown characters are worth more than the token that they make.
         self.write("scores", trained, normalizer=None, pre_tokenizer=words, model={**trained["model"], "vocab": [

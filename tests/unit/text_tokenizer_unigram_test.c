@@ -76,6 +76,17 @@ static void spells_in_bytes_what_is_unknown(void **state)
     eng_buf_clear(&json);
 }
 
+static void where_a_byte_has_no_token_it_is_unknown_after_all(void **state)
+{
+    (void)state;
+    eng_tokenizer *t = opened(ENG_STR("{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,"
+                                      "\"byte_fallback\":true,\"vocab\":[[\"<unk>\",0],"
+                                      "[\"a\",-1],[\"<0xC3>\",-9],[\"<0x62>\",-9]]}}"));
+    EXPECT(t, "\xC3\xA9", {0, 0, 2});
+    EXPECT(t, "ba", {3, 0, 1}, {1, 1, 2});
+    eng_tokenizer_free(t);
+}
+
 static void without_an_unknown_token_it_refuses_what_it_does_not_know(void **state)
 {
     (void)state;
@@ -246,6 +257,7 @@ int main(void)
         cmocka_unit_test(takes_the_tokens_that_are_worth_most),
         cmocka_unit_test(takes_what_is_unknown_together),
         cmocka_unit_test(spells_in_bytes_what_is_unknown),
+        cmocka_unit_test(where_a_byte_has_no_token_it_is_unknown_after_all),
         cmocka_unit_test(without_an_unknown_token_it_refuses_what_it_does_not_know),
         cmocka_unit_test(applies_a_precompiled_map),
         cmocka_unit_test(keeps_places_through_normal_forms),
