@@ -493,7 +493,7 @@ eng_status eng_models_remove(eng_models *m, eng_str name, eng_error *err)
     pthread_mutex_lock(&m->lock);
     eng_status status = eng_models_find(m, name, &arena, &r, err);
     if (status == ENG_OK && r.home != m)
-        status = eng_fail(err, ENG_EREADONLY,
+        status = eng_fail(err, ENG_EFORBIDDEN,
                           "'%.*s' is not of this data directory: it lies in '%s'", ENG_FMT(r.id),
                           r.home->files);
     if (status == ENG_OK)

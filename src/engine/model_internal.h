@@ -97,7 +97,7 @@ eng_status eng_models_all(eng_models *m, eng_arena *arena, eng_model_record **ou
  * was removed meanwhile. */
 eng_status eng_models_publish(eng_models *m, const eng_model_record *record,
                               eng_error *err) ENG_MUST_CHECK;
-/* ENG_EREADONLY: it is shared. */
+/* ENG_EFORBIDDEN: it is shared. */
 eng_status eng_models_remove(eng_models *m, eng_str name, eng_error *err) ENG_MUST_CHECK;
 /* Where the file of this content is, to be freed. NULL when memory ran out. */
 char *eng_models_path(const eng_models *m, const unsigned char sha256[ENG_SHA256_SIZE]);

@@ -455,7 +455,7 @@ static void shared_models_are_found_and_left_alone(void **state)
     assert_ok(eng_models_open(other, shared, &m, &err), err);
     assert_true(has_model(m, "theirs") && has_model(m, "default"));
     assert_content(m, "theirs", "1_Pooling/config.json", "{}");
-    assert_int_equal(eng_models_remove(m, ENG_STR("theirs"), &err), ENG_EREADONLY);
+    assert_int_equal(eng_models_remove(m, ENG_STR("theirs"), &err), ENG_EFORBIDDEN);
     assert_false(there(p->root, "other"));
     eng_models_close(m);
 }
