@@ -216,7 +216,8 @@ def compare(command, got):
 
 def environment(case, folder, programs):
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "TMPDIR") if name in os.environ}
-    return {**kept, "HOME": str(folder), "LANG": "C.UTF-8", "TERM": "xterm", "TZ": "UTC",
+    return {**kept, "HOME": str(folder), "ENGENHO_MODELS": str(HERE.parent.parent / "build" / "models"),
+            "LANG": "C.UTF-8", "TERM": "xterm", "TZ": "UTC",
             "PATH": "%s:%s:/usr/local/bin:/usr/bin:/bin" % (programs, HERE / "bin"), **case.env}
 
 

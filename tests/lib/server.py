@@ -66,7 +66,7 @@ class Server:
         # What is set where the tests run must not decide what they say.
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith(("ENGENHO", "PORT", "ML_API_PORT"))}
-        return {**kept, **self.env}
+        return {**kept, "ENGENHO_MODELS": str(ROOT / "build" / "models"), **self.env}
 
     def spawn(self, *options, wrap=(), **how):
         """Starts it and does not wait. `wrap` stands before the command."""
