@@ -107,6 +107,7 @@ static eng_status drop_collection(eng_conn *c, void *args, eng_error *err)
     eng_status status = eng_sql_end(&q, err);
     if (status == ENG_OK && eng_sql_changed(c) == 0)
         status = no_such_collection(c, *id, err);
+    c->dropped = true;
     return status;
 }
 
@@ -225,6 +226,17 @@ eng_status eng_store_collection_count(eng_store *s, uint64_t *out, eng_error *er
 /* ---- Removing what was dropped ---- */
 
 #define DEAD_COLLECTIONS "(SELECT id FROM collection WHERE state = 2)"
+
+eng_status eng_store_find_dropped(eng_conn *c, bool *out, eng_error *err)
+{
+    eng_sql q = eng_sql_use(c, "SELECT EXISTS (SELECT 1 FROM collection WHERE state = 2) "
+                               "OR EXISTS (SELECT 1 FROM generation WHERE state = 2) "
+                               "OR EXISTS (SELECT 1 FROM collection c JOIN change e "
+                               "ON e.collection = c.id AND e.seq <= c.forgotten)");
+    if (eng_sql_row(&q))
+        *out = eng_sql_get_int(&q, 0) != 0;
+    return eng_sql_end(&q, err);
+}
 
 /*
  * What refers to others goes before them. Each statement removes a few milliseconds' worth, and the

@@ -388,6 +388,7 @@ static eng_status drop_generation(eng_conn *c, void *args, eng_error *err)
         return status;
     eng_sql q = eng_sql_use(c, "UPDATE generation SET state = 2 WHERE id = ?");
     eng_sql_int(&q, *id);
+    c->dropped = true;
     return eng_sql_end(&q, err);
 }
 

@@ -126,6 +126,7 @@ static eng_status forget_changes(eng_conn *c, void *args, eng_error *err)
                                "WHERE id = ?1 AND state = 1");
     eng_sql_int(&q, f->collection);
     eng_sql_int(&q, f->seq);
+    c->dropped = true;
     return eng_sql_end(&q, err);
 }
 
@@ -239,10 +240,11 @@ static eng_status note_went(eng_conn *c, const eng_parts_place *place, int64_t c
         eng_sql_int(&q, cutting);
         eng_sql_int(&q, place->cutting);
         there = eng_sql_row(&q);
+        cutting = eng_sql_get_int(&q, 0);
         eng_store_change went = {
             .what = ENG_STORE_WENT,
             .document = place->document,
-            .cutting = cutting = eng_sql_get_int(&q, 0),
+            .cutting = cutting,
             .generation = place->generation,
             .first = eng_sql_get_int(&q, 1),
             .last = eng_sql_get_int(&q, 2),

@@ -24,6 +24,7 @@ enum { ENG_CONN_KEEPS = 256 }; /* statements, more than there are texts of them;
 typedef struct {
     sqlite3 *db;
     const char *path; /* for messages; borrowed */
+    bool dropped;     /* the writer's: there are things to be emptied */
     struct {
         const char *text;
         sqlite3_stmt *stmt;
@@ -187,6 +188,8 @@ eng_status eng_parts_add(eng_conn *c, const eng_parts_place *place, const eng_st
 eng_status eng_parts_remove(eng_conn *c, const eng_parts_place *place, int64_t counted,
                             int64_t *count, eng_error *err) ENG_MUST_CHECK;
 
+/* Whether a collection, a generation or changes were dropped and are not yet all removed. */
+eng_status eng_store_find_dropped(eng_conn *c, bool *out, eng_error *err) ENG_MUST_CHECK;
 /* A piece of what was dropped is removed; *more: there may be another. */
 eng_status eng_store_empty(eng_conn *c, bool *more, eng_error *err) ENG_MUST_CHECK;
 

@@ -60,7 +60,7 @@ struct eng_writer {
     /* The thread's own. */
     int log_pages; /* in the log, as of the last commit */
     int log_tried; /* when it was last copied, or that was tried */
-    bool untidy;   /* something was written since the last tidying */
+    bool untidy;   /* there is something to tidy */
     bool idle;     /* nobody has come for IDLE_MS */
     uint64_t tidied_ns;
 
@@ -188,13 +188,15 @@ static int64_t free_pages(eng_writer *w)
 /* A piece of what was dropped. */
 static bool empty(eng_writer *w)
 {
+    eng_conn *c = w->conn;
     bool more = false;
-    eng_status status = eng_conn_begin(w->conn, true, NULL);
-    if (status == ENG_OK)
-        status = eng_store_empty(w->conn, &more, NULL);
+    if (!c->dropped || eng_conn_begin(c, true, NULL) < 0)
+        return false;
+    eng_status status = eng_store_empty(c, &more, NULL);
     if (status == ENG_OK && more)
-        status = eng_sql_run(w->conn, "COMMIT", NULL);
-    eng_conn_rollback(w->conn);
+        status = eng_sql_run(c, "COMMIT", NULL);
+    eng_conn_rollback(c);
+    c->dropped = status < 0 || more;
     return status == ENG_OK && more;
 }
 
@@ -275,9 +277,9 @@ static void serve(eng_writer *w, waiting *group)
     answer(group);
     pthread_mutex_unlock(&w->lock);
     copy_log(w);
-    w->untidy = true;
+    w->untidy = w->conn->dropped || free_pages(w) > FREE_PAGES;
     w->idle = false;
-    if (eng_clock_ns() - w->tidied_ns > TIDY_NS) /* they come without a pause */
+    if (w->untidy && eng_clock_ns() - w->tidied_ns > TIDY_NS) /* they come without a pause */
         tidy_once(w);
 }
 
@@ -354,7 +356,6 @@ static eng_writer *new_writer(eng_conn *c)
     w->conn = c;
     w->log_path = log_path;
     w->end = &w->first;
-    w->untidy = true;
     w->tidied_ns = eng_clock_ns();
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -370,6 +371,12 @@ eng_status eng_writer_start(eng_conn *c, eng_writer **out, eng_error *err)
     eng_writer *w = new_writer(c);
     if (!w)
         return eng_fail_nomem(err);
+    eng_status status = eng_store_find_dropped(c, &c->dropped, err);
+    if (status < 0) {
+        free_writer(w);
+        return status;
+    }
+    w->untidy = c->dropped || free_pages(w) > FREE_PAGES;
     sqlite3_wal_hook(c->db, note_log, w);
     measure(w);
 
