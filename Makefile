@@ -121,6 +121,9 @@ $(OUT)/tests/%: $(OBJ)/tests/unit/%.o $(OUT)/libengenho.a
 	$(Q)$(CC) -pie $(LINK) -o $@ $(filter %.o,$^) $(filter %program.a,$^) $(OUT)/libengenho.a $(PKG_LIBS) -lcmocka
 
 # What the oracles (tests/oracle/*.py) talk to: programs that read from stdin and print.
+ORACLES := $(patsubst tests/oracle/%.c,$(OUT)/oracle/%,$(wildcard tests/oracle/*.c))
+oracles: $(ORACLES)
+
 $(OUT)/oracle/%: $(OBJ)/tests/oracle/%.o $(OUT)/libengenho.a
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -221,5 +224,5 @@ clean: ## remove what was built
 	rm -rf build
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
-.PHONY: all help deps run model tests unit venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
+.PHONY: all help deps run model tests unit oracles venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
 	bench install uninstall clean

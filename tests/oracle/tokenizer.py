@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Our tokenizers beside the `tokenizers` package's: ids, offsets, types, token for token.
 
-    build/venv/bin/python tests/oracle/tokenizer.py [--count N] [--seed N] [--only NAME]
+    tests/oracle/run tokenizer.py [--count N] [--seed N] [--only NAME] [--all]
 
 N generated texts (50,000 if not said; tokenizer_texts.py states the mix) are shared out to the files of
-tokenizer_files.py, a third of them to MiniLM's and a fifth to XLM-R's; all Portuguese files go through
-both. Then truncation of single texts and pairs. The last line counts.
+tokenizer_files.py, a third of them to MiniLM's and a fifth to XLM-R's; the texts of the Portuguese files
+(a sample of them without --all) go through both. Then truncation of single texts and pairs. The last line
+counts.
 """
 
 import argparse
+import json
 import pathlib
 import sys
 import tempfile
@@ -60,8 +62,9 @@ def whole_texts(run, files, count, texts):
         run.check(name, tokenizer_compare.Ours(PROGRAM, path, "whole"), opened(path), items)
 
 
-def portuguese_files(run, files):
-    items = [(text.encode(), None) for text in tokenizer_texts.portuguese() + tokenizer_texts.titles()]
+def portuguese_files(run, files, whole):
+    texts = tokenizer_texts.portuguese()[::1 if whole else 8] + tokenizer_texts.titles()[::1 if whole else 50]
+    items = [(text.encode(), None) for text in texts]
     for name in ("minilm", "xlmr"):
         run.check(name + ".portuguese", tokenizer_compare.Ours(PROGRAM, files[name], "whole"), opened(files[name]), items)
 
@@ -72,7 +75,6 @@ def random_pair(texts):
 
 def truncation(run, files, count, texts, folder):
     """Every strategy, direction and limit, with and without special tokens."""
-    import json
     for name in ("minilm", "xlmr", "bert-cased", "roberta"):
         base = json.loads(pathlib.Path(files[name]).read_text())
         for strategy in ("LongestFirst", "OnlyFirst", "OnlySecond"):
@@ -82,7 +84,7 @@ def truncation(run, files, count, texts, folder):
                 path.write_text(json.dumps({**base, "padding": None, "truncation": {
                     "direction": direction, "max_length": limit, "strategy": strategy, "stride": 0}}))
                 tokenizer = Tokenizer.from_file(str(path))
-                items = [random_pair(texts) for _ in range(count // 24)]
+                items = [random_pair(texts) for _ in range(count // 48)]
                 for special in (True, False):
                     ours = tokenizer_compare.Ours(PROGRAM, path, *([] if special else ["bare"]))
                     run.check("%s.%s.%s.%d%s" % (name, strategy, direction, limit, "" if special else ".bare"), ours,
@@ -94,6 +96,7 @@ def main():
     parser.add_argument("--count", type=int, default=50000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only")
+    parser.add_argument("--all", action="store_true")
     words = parser.parse_args()
     run, texts = Run(), tokenizer_texts.Texts(words.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +107,7 @@ def main():
         whole_texts(run, chosen, words.count, texts)
         if not words.only:
             truncation(run, chosen, words.count // 10, texts, folder)
-            portuguese_files(run, chosen)
+            portuguese_files(run, chosen, words.all)
     print("%d tokens" % run.tokens)
     print("%d passed, %d failed, 0 skipped" % (run.passed, run.failed))
     return run.failed > 0

@@ -2,7 +2,7 @@
 """Every code point, alone and between others, through every normaliser and pre-tokenizer that has tables
 behind it: src/text/token_tables.c says what the package says, or this says where it does not.
 
-    build/venv/bin/python tests/oracle/tokenizer_code_points.py
+    tests/oracle/run tokenizer_code_points.py
 
 A WordPiece vocabulary of nothing makes a token of every word, so that the offsets show where words begin
 and end, and what is dropped; a Unigram vocabulary of all that normalisation makes shows what became of it.
