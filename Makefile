@@ -194,6 +194,7 @@ format: ## let clang-format decide
 BENCHES := $(sort $(basename $(notdir $(wildcard bench/*.c bench/*.py))))
 PEERS_json := jansson simdjson
 $(OUT)/bench/json: $(OBJ)/bench/json_simdjson.o
+$(OUT)/bench/vectors: $(OBJ)/bench/vectors_hnswlib.o
 
 $(OBJ)/bench/%.o: bench/%.cc $(OUT)/flags
 	$(call say,CXX)

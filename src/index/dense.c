@@ -12,8 +12,14 @@
 #include "kern/kern.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { BATCH = 64, LEAST = 100, POOL = 4, SPARSE = 12 };
+enum { BATCH = 64, LEAST = 100, POOL = 4, SPARSE = 12, EFFORT = 100, NARROW = 16 };
+
+/* Nanoseconds for a vector that is scanned, and for each of a walk's effort. */
+static const double SCAN_COST = 12, WALK_COST = 800;
+/* Twice what two codes' product can be off by, and more: docs/speed.md. */
+static const float MARGIN = 0.012F;
 
 /* The order of scores as the order of unsigned integers. */
 static const float KEY_ONE = 1 << 29;
@@ -169,9 +175,8 @@ eng_status eng_dense_score(const eng_state *state, const eng_index_query *query,
 /* ---- Searching ---------------------------------------------------------------------------------------------- */
 
 /* Everything that the graph does not have, or all of it. */
-static eng_status scan(search *s, bool all, eng_error *err)
+static eng_status scan(search *s, uint32_t covered, eng_error *err)
 {
-    uint32_t covered = all ? 0 : eng_graph_rows(s->state->graph);
     for (size_t k = 0; k < s->state->chunk_count; k++) {
         const eng_chunk *c = &s->state->chunks[k];
         size_t from = covered ? eng_chunk_find(c, covered) : 0;
@@ -185,58 +190,115 @@ static eng_status scan(search *s, bool all, eng_error *err)
     return ENG_OK;
 }
 
-/* The pool's rows by their exact scores. */
-static eng_status rescore(search *s, size_t limit, eng_hit *out, size_t *count, eng_error *err)
+/* What the graph finds goes into the pool by its nearest vector. */
+static eng_status walk(search *s, uint32_t covered, size_t effort, eng_error *err)
+{
+    eng_graph_query q = {s->codes, effort, s->allowed, covered};
+    size_t count = 0;
+    eng_graph_hit *hits = eng_alloc_array(effort + 1, sizeof *hits);
+    eng_status status = hits ? eng_graph_search(s->state->graph, &q, hits, &count, err)
+                             : eng_fail_nomem(err);
+    for (size_t i = 0; status == ENG_OK && i < count; i++)
+        eng_heap_keep(&s->pool, key_of(hits[i].similarity * s->scale), hits[i].row);
+    eng_free(hits);
+    return status;
+}
+
+static int best_first(const void *a, const void *b)
+{
+    const eng_best *x = a, *y = b;
+    return eng_heap_worse(x, y) - eng_heap_worse(y, x);
+}
+
+/*
+ * The pool's rows by their exact scores. What is too far behind the last that is wanted cannot come
+ * before it, whatever the codes have lost: it is left out, where the pool's scores are of whole rows.
+ */
+static eng_status rescore(search *s, size_t limit, bool whole_rows, eng_hit *out, size_t *count,
+                          eng_error *err)
 {
     eng_heap best = {.limit = limit < s->pool.count ? limit : s->pool.count};
-    if (s->pool.count == 0)
-        return ENG_OK;
-    size_t pooled = s->pool.count;
     eng_status status = ENG_OK;
+    uint32_t least = 0;
+    if (best.limit == 0)
+        return ENG_OK;
+    qsort(s->pool.items, s->pool.count, sizeof *s->pool.items, best_first);
+    if (whole_rows)
+        least = s->pool.items[best.limit - 1].score - (uint32_t)(MARGIN * KEY_ONE);
     best.items = eng_alloc_array(best.limit + 1, sizeof *best.items);
     if (!best.items)
         return eng_fail_nomem(err);
-    for (size_t i = 0; status == ENG_OK && i < pooled && limit > 0; i++) {
+    for (size_t i = 0; status == ENG_OK && i < s->pool.count; i++) {
         float score;
+        if (s->pool.items[i].score < least)
+            break;
         status = exact(s, s->pool.items[i].row, &score, err);
         if (status == ENG_OK && !isnan(score))
             eng_heap_keep(&best, key_of(score), s->pool.items[i].row);
     }
-    if (status == ENG_OK) {
-        *count = best.count;
-        while (best.count > 0) {
-            eng_best worst = eng_heap_take(&best);
-            float score = (float)worst.score / KEY_ONE - 2;
-            out[best.count] = eng_state_hit(s->state, worst.row, score);
-        }
+    *count = status == ENG_OK ? best.count : 0;
+    while (status == ENG_OK && best.count > 0) {
+        eng_best worst = eng_heap_take(&best);
+        out[best.count] = eng_state_hit(s->state, worst.row, (float)worst.score / KEY_ONE - 2);
     }
     eng_free(best.items);
     return status;
+}
+
+/*
+ * Whether to go through the graph. A scan costs what may be found, a walk its effort over the share
+ * that may be found; the filter's answer has to be exact where it leaves little.
+ */
+static bool is_walk(const search *s, const eng_index_query *query, uint32_t covered, size_t effort)
+{
+    uint64_t nodes = eng_graph_nodes(s->state->graph), wanted = s->state->alive;
+    if (query->exact || nodes == 0 || covered == 0)
+        return false;
+    if (s->allowed != s->state->live)
+        wanted = eng_bits_count(s->allowed, eng_bits_words(s->state->rows));
+    if (wanted * NARROW <= s->state->alive)
+        return false;
+    double share = (double)wanted / (double)(s->state->alive ? s->state->alive : 1);
+    double vectors = (double)nodes * share;
+    return vectors * SCAN_COST > (double)effort / share * WALK_COST;
+}
+
+static eng_status find_pool(search *s, const eng_index_query *query, size_t limit, bool *whole_rows,
+                            eng_error *err)
+{
+    uint32_t covered = eng_graph_rows(s->state->graph);
+    covered = covered < s->state->rows ? covered : s->state->rows;
+    bool several = s->state->vectors > s->state->docs;
+    size_t effort = query->effort ? query->effort : EFFORT;
+    /* The same for every small limit: what is found must not depend on how much is asked for. */
+    effort = effort < limit ? limit > LEAST ? limit + limit / 4 : limit : effort;
+    effort = several ? effort * 2 : effort;
+    bool walked = is_walk(s, query, covered, effort);
+    s->pool.limit = (limit < LEAST ? LEAST : limit) * POOL;
+    s->pool.limit = walked && s->pool.limit < effort ? effort : s->pool.limit;
+    s->pool.items = eng_alloc_array(s->pool.limit, sizeof *s->pool.items);
+    *whole_rows = !walked || !several;
+    if (!s->pool.items)
+        return eng_fail_nomem(err);
+    eng_status status = walked ? walk(s, covered, effort, err) : ENG_OK;
+    return status < 0 ? status : scan(s, walked ? covered : 0, err);
 }
 
 eng_status eng_dense_search(const eng_state *state, const eng_index_query *query, uint32_t dim,
                             const uint64_t *allowed, eng_hit *out, size_t *count, eng_error *err)
 {
     search s;
+    bool whole_rows;
     size_t limit = query->limit < state->alive ? query->limit : state->alive;
     *count = 0;
     if (limit == 0)
         return ENG_OK;
     eng_status status = begin(&s, state, query, dim, err);
-    if (status < 0)
-        goto done;
     s.allowed = allowed ? allowed : state->live;
-    /* The same pool for every small limit: what is found must not depend on how much is asked for. */
-    s.pool.limit = (limit < LEAST ? LEAST : limit) * POOL;
-    s.pool.items = eng_alloc_array(s.pool.limit, sizeof *s.pool.items);
-    if (!s.pool.items) {
-        status = eng_fail_nomem(err);
-        goto done;
-    }
-    status = scan(&s, true, err);
     if (status == ENG_OK)
-        status = rescore(&s, limit, out, count, err);
-done:
+        status = find_pool(&s, query, limit, &whole_rows, err);
+    if (status == ENG_OK)
+        status = rescore(&s, limit, whole_rows, out, count, err);
     end(&s);
     return status;
 }

@@ -565,6 +565,7 @@ static void close_embedded(eng_index *self)
 {
     eng_embedded *x = embedded(self);
     eng_state_unref(x->state);
+    eng_graph_unref(x->growing);
     for (size_t i = 0; i < x->analyzer_count; i++)
         eng_analyzer_free(x->analyzers[i]);
     eng_vocabulary_clear(&x->vocabulary);

@@ -481,7 +481,24 @@ uint64_t eng_graph_memory(const eng_graph *graph);
 eng_status eng_graph_check(const eng_graph *graph, eng_error *err);
 /* One piece of growing it, saving it, or making it anew. The caller holds merging. */
 eng_status eng_graph_step(eng_embedded *x, bool *done, eng_error *err);
-eng_status eng_graph_open(eng_embedded *x, uint64_t number, eng_graph **out, eng_error *err);
+/* Of an index of so many rows. */
+eng_status eng_graph_open(eng_embedded *x, uint64_t number, uint32_t rows, eng_graph **out,
+                          eng_error *err);
+
+typedef struct {
+    const int8_t *codes; /* the question's */
+    size_t effort;
+    const uint64_t *allowed;
+    uint32_t rows; /* only those before this one */
+} eng_graph_query;
+typedef struct {
+    uint32_t row;
+    float similarity; /* by codes, without the question's scale; of its nearest vector */
+} eng_graph_hit;
+
+/* At most effort of them, by row, each row once. */
+eng_status eng_graph_search(const eng_graph *graph, const eng_graph_query *query,
+                            eng_graph_hit *out, size_t *count, eng_error *err);
 
 /* ---- The best by vectors (dense.c) ---------------------------------------------------------------------- */
 
@@ -539,6 +556,7 @@ struct eng_embedded {
     size_t analyzer_count;
     eng_vocabulary vocabulary; /* writing */
     bool vocabulary_read;
+    eng_graph *growing;  /* merging: a new graph that is not shown yet */
     uint64_t next_file;  /* merging */
     uint64_t saved_mark; /* writing: what the manifest says */
     bool unsaved;        /* writing: something died, or was put in, since the manifest */

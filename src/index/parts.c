@@ -212,7 +212,7 @@ static eng_status open_parts(eng_embedded *x, const parts *p, eng_span *in, eng_
     for (size_t i = 0; status == ENG_OK && i < p->chunk_count; i++)
         status = open_chunk(x, s, p->chunks[i], err);
     if (status == ENG_OK && p->graph)
-        status = eng_graph_open(x, p->graph, &s->graph, err);
+        status = eng_graph_open(x, p->graph, s->rows, &s->graph, err);
     for (uint32_t row = 0; status == ENG_OK && row < p->rows; row++) {
         const eng_segment *seg;
         if (!eng_bit(s->live, row))
