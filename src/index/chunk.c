@@ -74,7 +74,9 @@ eng_status eng_chunk_open(eng_image *image, uint32_t dim, eng_chunk *out, eng_er
         status = column(&c, SECTION_KINDS, 1, &c.kinds, err);
     if (status == ENG_OK)
         status = column(&c, SECTION_SCALES, sizeof *c.scales, &c.scales, err);
+    c.single = c.count > 0;
     for (size_t i = 0; status == ENG_OK && i < c.count; i++) {
+        c.single = c.single && c.kinds[i] == ENG_VECTOR_PASSAGE && c.rows[i] == c.rows[0] + i;
         if ((i && c.rows[i] < c.rows[i - 1]) || c.kinds[i] >= ENG_VECTOR_KINDS)
             status = bad(image, "vectors in disorder", err);
     }

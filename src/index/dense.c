@@ -17,7 +17,7 @@
 enum { BATCH = 64, LEAST = 100, POOL = 4, SPARSE = 12, EFFORT = 100, NARROW = 16 };
 
 /* Nanoseconds for a vector that is scanned, and for each of a walk's effort. */
-static const double SCAN_COST = 12, WALK_COST = 800;
+static const double SCAN_COST = 15, WALK_COST = 1600;
 /* Twice what two codes' product can be off by, and more: docs/speed.md. */
 static const float MARGIN = 0.012F;
 
@@ -83,9 +83,32 @@ static void take(search *s, row_score *r, uint32_t row, uint8_t kind, float scor
 static uint64_t wanted(const search *s, const eng_chunk *c, size_t at, size_t count)
 {
     uint64_t mask = 0;
+    if (c->single) { /* 64 neighbours are a piece of one word or of two */
+        uint32_t row = c->rows[at], shift = row % 64;
+        mask = s->allowed[row / 64] >> shift;
+        if (shift && row / 64 + 1 < eng_bits_words(s->state->rows))
+            mask |= s->allowed[row / 64 + 1] << (64 - shift);
+        return count < 64 ? mask & ((UINT64_C(1) << count) - 1) : mask;
+    }
     for (size_t i = 0; i < count; i++)
         mask |= (uint64_t)eng_bit(s->allowed, c->rows[at + i]) << i;
     return mask;
+}
+
+/* Where each row has one vector, most are turned away by one comparison. */
+static void offer_batch(search *s, const eng_chunk *c, size_t at, uint64_t mask,
+                        const int32_t *dots)
+{
+    float least = (float)s->pool.least / KEY_ONE - 2 - 1e-6F;
+    for (; mask; mask &= mask - 1) {
+        size_t i = (size_t)__builtin_ctzll(mask);
+        float score = (float)dots[i] * s->scale * c->scales[at + i];
+        if (score < least)
+            continue;
+        row_score r = {c->rows[at + i], score, -3};
+        offer(s, &r);
+        least = (float)s->pool.least / KEY_ONE - 2 - 1e-6F;
+    }
 }
 
 static void scan_chunk(search *s, const eng_chunk *c, size_t from)
@@ -96,14 +119,21 @@ static void scan_chunk(search *s, const eng_chunk *c, size_t from)
         size_t count = c->count - at < BATCH ? c->count - at : BATCH;
         uint64_t mask = wanted(s, c, at, count);
         const int8_t *codes = c->codes + at * c->stride;
+        bool dense = __builtin_popcountll(mask) > SPARSE;
         if (!mask)
             continue;
-        if (__builtin_popcountll(mask) > SPARSE)
+        if (dense)
             s->kern->dot_i8_rows(s->codes, codes, count, c->stride, c->stride, dots);
-        for (uint64_t left = mask; left; left &= left - 1) {
+        for (uint64_t left = dense ? 0 : mask; left; left &= left - 1) {
             size_t i = (size_t)__builtin_ctzll(left);
-            if (__builtin_popcountll(mask) <= SPARSE)
-                dots[i] = s->kern->dot_i8(s->codes, codes + i * c->stride, c->stride);
+            dots[i] = s->kern->dot_i8(s->codes, codes + i * c->stride, c->stride);
+        }
+        if (c->single) {
+            offer_batch(s, c, at, mask, dots);
+            continue;
+        }
+        for (; mask; mask &= mask - 1) {
+            size_t i = (size_t)__builtin_ctzll(mask);
             take(s, &r, c->rows[at + i], c->kinds[at + i],
                  (float)dots[i] * s->scale * c->scales[at + i]);
         }

@@ -358,6 +358,7 @@ typedef struct {
     uint32_t stride; /* of the codes: dim, filled up with zeroes to a multiple of 64 */
     const uint32_t *rows;
     const uint8_t *kinds;
+    bool single; /* a vector of its whole for each row, and rows that follow each other */
     const float *scales;
     const int8_t *codes;
     const float *values; /* checked when they are read */
