@@ -180,49 +180,64 @@ static void say_busy(int fd)
     close(fd);
 }
 
+static int accept_one(const eng_http_listener *from, struct sockaddr_storage *peer)
+{
+    socklen_t len = sizeof *peer;
+    memset(peer, 0, sizeof *peer);
+    return accept4(from->fd, (struct sockaddr *)peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static void welcome(eng_http_loop *l, int fd, const struct sockaddr_storage *peer)
+{
+    eng_http_server *s = l->server;
+    bool full = atomic_load_explicit(&s->open, memory_order_relaxed) >= s->connections_max;
+    eng_http_bump(&l->count.accepted, 1);
+    if (full && l->refusing >= REFUSING_MAX)
+        close(fd);
+    else
+        eng_http_conn_new(l, fd, (const struct sockaddr *)peer, full);
+}
+
 /*
  * No descriptor is left for a client: one that was kept for this is given up, so that the client can
- * be told. Else it would wait for a timeout of its own, and we would be woken for it without end.
- * Where not even that works, accepting rests for a while.
+ * be told, else it would wait for a timeout of its own, and we would be woken for it without end. If
+ * another can be kept right away there was one after all. False: nobody is there, or not even that
+ * works, and accepting rests for a while.
  */
-static void turn_away(eng_http_loop *l, eng_http_listener *from)
+static bool accept_without_descriptors(eng_http_loop *l, eng_http_listener *from)
 {
-    int fd = 0;
-    for (unsigned i = 0; i < ACCEPTS && fd >= 0 && l->reserve >= 0; i++) {
+    struct sockaddr_storage peer;
+    if (l->reserve >= 0)
         close(l->reserve);
-        fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            say_busy(fd);
-            eng_http_bump(&l->count.refused, 1);
-        }
+    int fd = accept_one(from, &peer);
+    l->reserve = open_reserve();
+    if (fd >= 0 && l->reserve >= 0) {
+        welcome(l, fd, &peer);
+        return true;
+    }
+    if (fd >= 0) {
+        say_busy(fd);
+        eng_http_bump(&l->count.refused, 1);
         l->reserve = open_reserve();
     }
-    if (fd >= 0 || l->reserve < 0)
+    if (l->reserve < 0)
         pause_listener(l, from);
+    return fd >= 0 && l->reserve >= 0;
 }
 
 /* False: there may be more. */
 static bool accept_from(eng_http_loop *l, eng_http_listener *from)
 {
-    eng_http_server *s = l->server;
     for (unsigned i = 0; i < ACCEPTS; i++) {
-        struct sockaddr_storage peer = {0};
-        socklen_t len = sizeof peer;
-        int fd = accept4(from->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-            turn_away(l, from);
+        struct sockaddr_storage peer;
+        int fd = accept_one(from, &peer);
+        if (fd >= 0)
+            welcome(l, fd, &peer);
+        else if (errno == EMFILE || errno == ENFILE) {
+            if (!accept_without_descriptors(l, from))
+                return true;
+        } else if (errno != EINTR && errno != ECONNABORTED)
             return true;
-        }
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-            continue;
-        if (fd < 0)
-            return true;
-        eng_http_bump(&l->count.accepted, 1);
-        bool full = atomic_load_explicit(&s->open, memory_order_relaxed) >= s->connections_max;
-        if (full && l->refusing >= REFUSING_MAX)
-            close(fd);
-        else
-            eng_http_conn_new(l, fd, (struct sockaddr *)&peer, full);
     }
     return false;
 }
