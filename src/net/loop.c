@@ -176,8 +176,7 @@ static void say_busy(int fd)
     char seen[1024];
     (void)!send(fd, text, sizeof text - 1, MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
-    (void)!recv(fd, seen, sizeof seen, 0); /* what is unread would make close a reset */
-    close(fd);
+    (void)!recv(fd, seen, sizeof seen, 0); /* what is unread would make its end a reset */
 }
 
 static int accept_one(const eng_http_listener *from, struct sockaddr_storage *peer)
@@ -218,7 +217,10 @@ static bool accept_without_descriptors(eng_http_loop *l, eng_http_listener *from
     if (fd >= 0) {
         say_busy(fd);
         eng_http_bump(&l->count.refused, 1);
-        l->reserve = open_reserve();
+        /* In one step, or another thread takes what becomes free in between. */
+        l->reserve = dup3(l->wake, fd, O_CLOEXEC);
+        if (l->reserve < 0)
+            close(fd);
     }
     if (l->reserve < 0)
         pause_listener(l, from);
