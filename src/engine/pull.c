@@ -182,11 +182,13 @@ static eng_status read_config(eng_puller *p, eng_model_record *out, eng_error *e
     out->architecture = type;
     out->kind = eng_str_ends(class, ENG_STR("ForSequenceClassification")) ? ENG_MODEL_RERANKER
                                                                           : ENG_MODEL_ENCODER;
-    if (!eng_str_eq(type, ENG_STR("bert")) && !eng_str_eq(type, ENG_STR("xlm-roberta")))
-        return eng_fail(err, ENG_EUNSUPPORTED,
-                        "its architecture is '%.*s'; bert and xlm-roberta are supported",
-                        ENG_FMT(eng_str_sub(type, 0, 64)));
-    return ENG_OK;
+    static const char *const types[] = {"bert", "xlm-roberta", "roberta"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (eng_str_eq(type, eng_str_of(types[i])))
+            return ENG_OK;
+    return eng_fail(err, ENG_EUNSUPPORTED,
+                    "its architecture is '%.*s'; bert, roberta and xlm-roberta are supported",
+                    ENG_FMT(eng_str_sub(type, 0, 64)));
 }
 
 /* ---- All of it ---- */
