@@ -91,6 +91,17 @@ static inline void dot4_i8(const int8_t *q, const int8_t *rows, size_t stride, s
 
 #include "kern/kern_simd.h"
 
+void eng_kern_avx512_finish(const eng_kern_matrix *w, size_t o, const int32_t *sums,
+                            const eng_kern_row *rows, size_t m, const eng_kern_out *out)
+{
+    for (size_t j = 0; j < ENG_KERN_PANEL; j += LANES)
+        for (size_t i = 0; i < m; i++) {
+            vi sum = _mm512_loadu_si512(sums + i * ENG_KERN_PANEL + j);
+            put(out->y + i * out->stride + o + j, value_of(w, o + j, sum, &rows[i]), out->then,
+                true);
+        }
+}
+
 static void hamming_rows(const uint8_t *q, const uint8_t *rows, size_t count, size_t stride,
                          size_t n, uint32_t *out)
 {

@@ -20,6 +20,9 @@ extern const eng_kern eng_kern_amx;
 extern const eng_kern_attention eng_kern_bf16_attention;
 void eng_kern_amx_linear_i8(const eng_kern_matrix *w, const uint8_t *x, const eng_kern_row *rows,
                             size_t m, const eng_kern_out *out);
+/* What becomes of the sums of up to m rows with the 64 outputs from o on: sums[m][64]. */
+void eng_kern_avx512_finish(const eng_kern_matrix *w, size_t o, const int32_t *sums,
+                            const eng_kern_row *rows, size_t m, const eng_kern_out *out);
 #endif
 
 /* Everything between these two is compiled for that processor, whatever the flags of the file. */

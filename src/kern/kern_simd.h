@@ -161,6 +161,14 @@ static void linear_f32(const eng_kern_matrix *w, const float *x, size_t x_stride
 
 /* ---- Linear layers, int8 ---- */
 
+/* What a sum of 8-bit products stands for. */
+INLINE vf value_of(const eng_kern_matrix *w, size_t o, vi sum, const eng_kern_row *row)
+{
+    vf low = vf_mul(vf_set1(row->low), vf_load(w->sums + o));
+    vf value = vf_fma(vf_set1(row->step), vf_of_vi(sum), low);
+    return vf_fma(value, vf_load(w->scale + o), vf_load(w->bias + o));
+}
+
 /* `ahead` is what the next tiles but some will read, a line for each step: it comes from the third level
  * of the caches while the products of this tile are made. */
 INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t *x,
@@ -186,13 +194,10 @@ INLINE void tile_i8(size_t mr, const eng_kern_matrix *w, size_t o, const uint8_t
     UNROLL for (size_t j = 0; j < NV; j++)
     {
         size_t at = o + j * LANES;
-        vf scale = vf_load(w->scale + at), sums = vf_load(w->sums + at),
-           bias = vf_load(w->bias + at);
         UNROLL for (size_t i = 0; i < mr; i++)
         {
-            vf low = vf_mul(vf_set1(rows[i].low), sums);
-            vf value = vf_fma(vf_set1(rows[i].step), vf_of_vi(acc[i][j]), low);
-            put(y + i * out->stride + j * LANES, vf_fma(value, scale, bias), out->then, true);
+            vf value = value_of(w, at, acc[i][j], &rows[i]);
+            put(y + i * out->stride + j * LANES, value, out->then, true);
         }
     }
 }
