@@ -18,6 +18,54 @@
 
 enum { GRAPHEME_MAX = 6, MAP_MAX = 1 << 24 };
 
+/* ---- Looking up ---- */
+
+static size_t unit_offset(uint32_t unit) { return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6); }
+
+/* The replacement for the shortest key that `bytes` begin with. Any unit may lie. */
+static bool look_up(const eng_charsmap *m, const char *bytes, size_t len, eng_str *out)
+{
+    size_t at = unit_offset(m->units[0]);
+    for (size_t i = 0; i < len && bytes[i]; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        at ^= byte;
+        if (at >= m->unit_count)
+            return false;
+        uint32_t unit = m->units[at];
+        if ((unit & (1u << 31 | 0xFF)) != byte)
+            return false;
+        at ^= unit_offset(unit);
+        if (at >= m->unit_count)
+            return false;
+        if (unit >> 8 & 1) {
+            size_t start = m->units[at] & ~(1u << 31);
+            if (start > m->texts.len)
+                return false;
+            const char *text = m->texts.ptr + start;
+            const char *end = memchr(text, 0, m->texts.len - start);
+            *out = (eng_str){text, end ? (size_t)(end - text) : m->texts.len - start};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Most characters of most texts: decided by a bit. */
+static void find_plain(eng_charsmap *m)
+{
+    for (uint32_t c = 0; c < ENG_CHARSMAP_PLAIN; c++) {
+        char bytes[4];
+        eng_str text;
+        if (!look_up(m, bytes, eng_utf8_put(c, bytes), &text))
+            m->plain[c / 64] |= 1ull << c % 64;
+    }
+}
+
+static bool is_plain(const eng_charsmap *m, uint32_t c)
+{
+    return c < ENG_CHARSMAP_PLAIN && m->plain[c / 64] >> c % 64 & 1;
+}
+
 /* ---- Reading ---- */
 
 static int base64_digit(char c)
@@ -94,39 +142,8 @@ eng_status eng_charsmap_read(eng_charsmap *m, eng_str base64, eng_arena *arena, 
         units[i] = eng_span_u32(&array);
     m->units = units;
     m->unit_count = count;
+    find_plain(m);
     return ENG_OK;
-}
-
-/* ---- Looking up ---- */
-
-static size_t unit_offset(uint32_t unit) { return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6); }
-
-/* The replacement for the shortest key that `bytes` begin with. Any unit may lie. */
-static bool look_up(const eng_charsmap *m, const char *bytes, size_t len, eng_str *out)
-{
-    size_t at = unit_offset(m->units[0]);
-    for (size_t i = 0; i < len && bytes[i]; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        at ^= byte;
-        if (at >= m->unit_count)
-            return false;
-        uint32_t unit = m->units[at];
-        if ((unit & (1u << 31 | 0xFF)) != byte)
-            return false;
-        at ^= unit_offset(unit);
-        if (at >= m->unit_count)
-            return false;
-        if (unit >> 8 & 1) {
-            size_t start = m->units[at] & ~(1u << 31);
-            if (start > m->texts.len)
-                return false;
-            const char *text = m->texts.ptr + start;
-            const char *end = memchr(text, 0, m->texts.len - start);
-            *out = (eng_str){text, end ? (size_t)(end - text) : m->texts.len - start};
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- Graphemes ---- */
@@ -201,8 +218,8 @@ static bool goes_on(const grapheme_state *g, eng_tok_grapheme after)
 /* Where the grapheme ends that begins at `start`. */
 static size_t grapheme_end(const eng_tok_char *chars, size_t count, size_t start)
 {
-    /* Below the combining marks only CR and LF belong together. */
-    if (start + 1 == count || (chars[start].c < 0x300 && chars[start + 1].c < 0x300))
+    if (start + 1 == count ||
+        (chars[start].c < ENG_CHARSMAP_PLAIN && chars[start + 1].c < ENG_CHARSMAP_PLAIN))
         return start + 1 +
                (start + 1 < count && chars[start].c == '\r' && chars[start + 1].c == '\n');
     grapheme_state g = {0};
@@ -289,17 +306,45 @@ static bool apply_grapheme(const eng_charsmap *m, holder *h, const eng_tok_char 
     return true;
 }
 
+/* How many characters stay what they are before the first grapheme that has to be looked at. What
+ * stands behind a character decides whether it is a grapheme by itself. */
+static size_t plain_start(const eng_charsmap *m, const eng_tok_char *chars, size_t count)
+{
+    size_t at = 0;
+    while (at < count && is_plain(m, chars[at].c) &&
+           (at + 1 == count || chars[at + 1].c < ENG_CHARSMAP_PLAIN) && chars[at].c != '\r')
+        at++;
+    return at;
+}
+
+/* The first `at` characters as they are; the last of them is held. */
+static void keep_start(holder *h, const eng_tok_char *chars, size_t at)
+{
+    if (at == 0)
+        return;
+    memcpy(h->shift.out->items, chars, (at - 1) * sizeof *chars);
+    h->shift.out->count = h->shift.at = at - 1;
+    put(h, chars[at - 1].c, 0);
+}
+
 bool eng_charsmap_apply(const eng_charsmap *m, eng_token_scratch *s)
 {
     const eng_tok_char *chars = s->chars.items;
-    size_t count = s->chars.count;
+    size_t count = s->chars.count, at = plain_start(m, chars, count);
     bool changed = false;
+    if (at == count)
+        return true;
     s->other.count = 0;
     holder h = {.shift = {.source = chars, .count = count, .out = &s->other}};
+    if (!eng_tok_chars_room(&s->other, count + 1))
+        return false;
+    keep_start(&h, chars, at);
 
-    for (size_t at = 0, end; at < count; at = end) {
+    for (size_t end; at < count; at = end) {
         end = grapheme_end(chars, count, at);
-        if (!apply_grapheme(m, &h, chars + at, end - at, &changed))
+        if (end == at + 1 && is_plain(m, chars[at].c) && s->other.count + 1 < s->other.cap)
+            put(&h, chars[at].c, 0);
+        else if (!apply_grapheme(m, &h, chars + at, end - at, &changed))
             return false;
     }
     if (!changed)

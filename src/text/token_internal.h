@@ -68,6 +68,14 @@ bool eng_tok_is_linker(uint32_t c); /* those viramas */
 /* The character at *at < text.len, which moves on; U+FFFD for the longest piece that could have begun
  * a character. */
 uint32_t eng_tok_next(eng_str text, size_t *at);
+/* Its bytes; four may be written. */
+static inline size_t eng_tok_encode(uint32_t c, char *out)
+{
+    if (c >= 0x80)
+        return eng_utf8_put(c, out);
+    *out = (char)c;
+    return 1;
+}
 /* The character that ends at byte `end` > 0; *start is where it begins. */
 uint32_t eng_tok_before(eng_str text, size_t end, size_t *start);
 
@@ -159,7 +167,7 @@ bool eng_tok_chars_room(eng_tok_chars *v, size_t more);
 bool eng_tok_pieces_room(eng_tok_pieces *v, size_t more);
 bool eng_tok_forms_room(eng_tok_forms *v, size_t more);
 bool eng_tok_raws_room(eng_tok_raws *v, size_t more);
-bool eng_tok_word_room(eng_tok_word *w, size_t more); /* bytes behind len */
+bool eng_tok_word_room(eng_tok_word *w, size_t more); /* bytes behind len, and four to spare */
 bool eng_tok_best_room(eng_token_scratch *s, size_t count);
 void eng_token_scratch_free(eng_token_scratch *s);
 
@@ -229,11 +237,15 @@ uint32_t eng_trie_find(const eng_trie *t, eng_str key);
 
 /* ---- SentencePiece's precompiled map: token_charsmap.c ---------------------------------------------- */
 
+/* Below this a character is a grapheme by itself, but for CR before LF. */
+enum { ENG_CHARSMAP_PLAIN = 0x300 };
+
 /* darts-clone's double array (units of 32 bits) and the texts that its values point into. */
 typedef struct {
     uint32_t *units;
     size_t unit_count;
-    eng_str texts; /* each ends at a NUL */
+    eng_str texts;                           /* each ends at a NUL */
+    uint64_t plain[ENG_CHARSMAP_PLAIN / 64]; /* a bit for each character that no key is */
 } eng_charsmap;
 
 eng_status eng_charsmap_read(eng_charsmap *m, eng_str base64, eng_arena *arena, eng_error *err);

@@ -336,21 +336,36 @@ static size_t match(const eng_tok_pattern *p, const eng_tok_chars *v, size_t at)
 }
 
 /* What comes in stands where the last character stood that went out. */
+static bool put_content(const eng_normal_step *step, eng_tok_char place, eng_token_scratch *s)
+{
+    /* Room for all that may still be copied, too. */
+    if (!eng_tok_chars_room(&s->other, s->chars.count + step->content_count))
+        return false;
+    for (size_t i = 0; i < step->content_count; i++)
+        push(&s->other, step->content[i], place);
+    return true;
+}
+
 static bool replace(const eng_normal_step *step, eng_token_scratch *s)
 {
+    const eng_tok_chars *v = &s->chars;
+    size_t at = 0, matched = 0;
+    while (at < v->count && (matched = match(&step->pattern, v, at)) == 0)
+        at++;
+    if (at == v->count)
+        return true;
     if (!begin(s, 0))
         return false;
-    for (size_t at = 0; at < s->chars.count;) {
-        size_t matched = match(&step->pattern, &s->chars, at);
-        if (!eng_tok_chars_room(&s->other, step->content_count + 1))
-            return false;
+    memcpy(s->other.items, v->items, at * sizeof *v->items);
+    s->other.count = at;
+    for (; at < v->count; matched = at < v->count ? match(&step->pattern, v, at) : 0) {
         if (matched == 0) {
-            s->other.items[s->other.count++] = s->chars.items[at++];
+            s->other.items[s->other.count++] = v->items[at++];
             continue;
         }
         at += matched;
-        for (size_t i = 0; i < step->content_count; i++)
-            push(&s->other, step->content[i], s->chars.items[at - 1]);
+        if (!put_content(step, v->items[at - 1], s))
+            return false;
     }
     swap_chars(s);
     return true;

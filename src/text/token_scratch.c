@@ -46,6 +46,8 @@ bool eng_tok_raws_room(eng_tok_raws *v, size_t more)
 
 bool eng_tok_word_room(eng_tok_word *w, size_t more)
 {
+    if (!eng_add(more, 4, &more))
+        return false;
     size_t bytes = w->cap, from = w->cap, to = w->cap;
     bool ok = room((void **)&w->bytes, 1, w->len, &bytes, more) &&
               room((void **)&w->from, sizeof *w->from, w->len, &from, more) &&
@@ -63,14 +65,12 @@ bool eng_tok_best_room(eng_token_scratch *s, size_t count)
 
 void eng_tok_word_put(eng_tok_word *w, eng_tok_char c)
 {
-    char bytes[4];
-    size_t len = eng_utf8_put(c.c, bytes);
-    for (size_t i = 0; i < len; i++) {
-        w->bytes[w->len] = bytes[i];
-        w->from[w->len] = c.from;
-        w->to[w->len] = c.to;
-        w->len++;
+    size_t len = eng_tok_encode(c.c, w->bytes + w->len);
+    for (size_t i = w->len; i < w->len + len; i++) {
+        w->from[i] = c.from;
+        w->to[i] = c.to;
     }
+    w->len += len;
     w->chars++;
 }
 

@@ -9,8 +9,6 @@
 #include "base/check.h"
 #include "base/error.h"
 
-#include <stdlib.h>
-
 enum { BLOCK = 256, OPEN_BLOCKS = 16 };
 
 /* A node whose children are still to be placed: keys low to high are all alike in `depth` bytes. */
@@ -189,39 +187,79 @@ static bool place_children(builder *b, task t)
     return true;
 }
 
-static int compare_entries(const void *a, const void *b)
+/* ---- Sorting: quicksort byte by byte, three ways ---- */
+
+static unsigned byte_at(const eng_trie_entry *e, size_t depth)
 {
-    const eng_trie_entry *x = a, *y = b;
-    int order = eng_str_cmp(x->key, y->key);
-    return order ? order : (x->value > y->value) - (x->value < y->value);
+    return depth < e->key.len ? (unsigned char)e->key.ptr[depth] + 1u : 0;
 }
 
-/* Of equal keys the last, which has the largest value. */
+static void swap(eng_trie_entry *a, eng_trie_entry *b)
+{
+    eng_trie_entry kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static unsigned middle_byte(const eng_trie_entry *e, size_t count, size_t depth)
+{
+    unsigned a = byte_at(e, depth), b = byte_at(e + count / 2, depth);
+    unsigned c = byte_at(e + count - 1, depth);
+    return a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
+}
+
+/* Entries that are alike in `depth` bytes. The largest third is gone on with, not called for, so that
+ * calls are never deep, whatever the keys are. */
+static void sort_entries(eng_trie_entry *e, size_t count, size_t depth)
+{
+    while (count > 1) {
+        unsigned pivot = middle_byte(e, count, depth);
+        size_t less = 0, more = count;
+        for (size_t i = 0; i < more;) {
+            unsigned byte = byte_at(&e[i], depth);
+            if (byte < pivot)
+                swap(&e[i++], &e[less++]);
+            else if (byte > pivot)
+                swap(&e[i], &e[--more]);
+            else
+                i++;
+        }
+        /* Where the key ends, those that are alike are equal. */
+        size_t same = pivot ? more - less : 0, above = count - more;
+        if (same >= less && same >= above) {
+            sort_entries(e, less, depth);
+            sort_entries(e + more, above, depth);
+            e += less;
+            count = same;
+            depth++;
+            continue;
+        }
+        sort_entries(e + less, same, depth + 1);
+        sort_entries(less < above ? e : e + more, less < above ? less : above, depth);
+        e += less < above ? more : 0;
+        count = less < above ? above : less;
+    }
+}
+
+/* Of equal keys one stays, with the largest value. */
 static size_t drop_repeated(eng_trie_entry *entries, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (kept && eng_str_eq(entries[kept - 1].key, entries[i].key))
-            kept--;
+        if (kept && eng_str_eq(entries[kept - 1].key, entries[i].key)) {
+            if (entries[i].value > entries[kept - 1].value)
+                entries[kept - 1].value = entries[i].value;
+            continue;
+        }
         entries[kept++] = entries[i];
     }
     return kept;
 }
 
-static bool is_sorted(const eng_trie_entry *entries, size_t count)
-{
-    for (size_t i = 1; i < count; i++) {
-        if (compare_entries(&entries[i - 1], &entries[i]) > 0)
-            return false;
-    }
-    return true;
-}
-
 eng_status eng_trie_build(eng_trie *t, eng_trie_entry *entries, size_t count, eng_error *err)
 {
     *t = (eng_trie){0};
-    if (!is_sorted(entries, count))
-        qsort(entries, count, sizeof *entries, compare_entries);
+    sort_entries(entries, count, 0);
     count = drop_repeated(entries, count);
 
     builder b = {.trie = t, .keys = entries};
