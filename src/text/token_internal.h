@@ -423,13 +423,11 @@ void eng_tok_count_blanks(eng_str text, eng_tok_raw *out);
 eng_status eng_tok_wordpiece(const eng_tokenizer *t, const eng_tok_word *w, eng_tok_raws *out);
 eng_status eng_tok_unigram(const eng_tokenizer *t, eng_token_scratch *s, eng_tok_raws *out);
 
-/* ---- token_read.c and its parts ---- */
+/* ---- Reading: token_steps.c, and what it takes from token_read.c ---- */
 
 eng_status eng_tok_read_normal(eng_tokenizer *t, const eng_json *v, eng_error *err);
 eng_status eng_tok_read_split(eng_tokenizer *t, const eng_json *v, eng_error *err);
-eng_status eng_tok_read_model(eng_tokenizer *t, const eng_json *v, eng_error *err);
 eng_status eng_tok_read_post(eng_tokenizer *t, const eng_json *v, eng_error *err);
-eng_status eng_tok_read_added(eng_tokenizer *t, const eng_json *v, eng_error *err);
 
 /* Members of an object. A missing one, or one of another type, is ENG_EMALFORMED; where there is a
  * preset, a missing one and null are that. */

@@ -309,7 +309,7 @@ static eng_str model_type(const eng_json *v)
                                                                 : ENG_STR("");
 }
 
-eng_status eng_tok_read_model(eng_tokenizer *t, const eng_json *v, eng_error *err)
+static eng_status read_model(eng_tokenizer *t, const eng_json *v, eng_error *err)
 {
     if (!eng_json_is(v, ENG_JSON_OBJECT))
         return wrong(v, "model", "an object", err);
@@ -452,7 +452,7 @@ static eng_status name_added(eng_tokenizer *t, const added_list *list, eng_error
     return status;
 }
 
-eng_status eng_tok_read_added(eng_tokenizer *t, const eng_json *v, eng_error *err)
+static eng_status read_all_added(eng_tokenizer *t, const eng_json *v, eng_error *err)
 {
     if (!v || eng_json_is(v, ENG_JSON_NULL))
         return ENG_OK;
@@ -513,13 +513,13 @@ static eng_status read_truncation(eng_tokenizer *t, const eng_json *v, eng_error
 
 static eng_status read_parts(eng_tokenizer *t, const eng_json *root, eng_error *err)
 {
-    eng_status status = eng_tok_read_model(t, eng_json_get(root, ENG_STR("model")), err);
+    eng_status status = read_model(t, eng_json_get(root, ENG_STR("model")), err);
     if (status == ENG_OK)
         status = eng_tok_read_normal(t, eng_json_get(root, ENG_STR("normalizer")), err);
     if (status == ENG_OK)
         status = eng_tok_read_split(t, eng_json_get(root, ENG_STR("pre_tokenizer")), err);
     if (status == ENG_OK)
-        status = eng_tok_read_added(t, eng_json_get(root, ENG_STR("added_tokens")), err);
+        status = read_all_added(t, eng_json_get(root, ENG_STR("added_tokens")), err);
     if (status == ENG_OK)
         status = eng_tok_read_post(t, eng_json_get(root, ENG_STR("post_processor")), err);
     if (status == ENG_OK)

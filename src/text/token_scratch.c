@@ -48,13 +48,13 @@ bool eng_tok_word_room(eng_tok_word *w, size_t more)
 {
     if (!eng_add(more, 4, &more))
         return false;
-    size_t bytes = w->cap, from = w->cap, to = w->cap;
-    bool ok = room((void **)&w->bytes, 1, w->len, &bytes, more) &&
-              room((void **)&w->from, sizeof *w->from, w->len, &from, more) &&
-              room((void **)&w->to, sizeof *w->to, w->len, &to, more);
+    size_t caps[3] = {w->cap, w->cap, w->cap};
+    bool ok = room((void **)&w->bytes, 1, w->len, &caps[0], more) &&
+              room((void **)&w->from, sizeof *w->from, w->len, &caps[1], more) &&
+              room((void **)&w->to, sizeof *w->to, w->len, &caps[2], more);
     /* Where only some could grow, the room is what it was. */
     if (ok)
-        w->cap = bytes;
+        w->cap = caps[0];
     return ok;
 }
 
