@@ -57,8 +57,8 @@ $(OUT)/engenho: $(OBJ)/src/cli/main.o $(OBJ)/program.a $(OUT)/libengenho.a
 	$(split-debug)
 
 # Both installed files say where they are; the rest of the text is the same everywhere.
-$(OUT)/engenho.pc: tools/engenho.pc.in include/engenho.h Makefile $(OUT)/prefix
-	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+$(OUT)/engenho.pc: tools/engenho.pc.in include/engenho.h Makefile tools/build.mk $(OUT)/prefix
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@PACKAGES@|$(PACKAGES)|; s|@LIBS@|$(PLAIN_LIBS)|' $< > $@
 
 # The layer rule: a build with an include that tools/layers.txt does not allow fails.
 $(OUT)/layers: tools/checkdeps tools/layers.txt $(wildcard src/*/*.[chS])

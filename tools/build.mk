@@ -26,9 +26,11 @@ say  = @$(if $(V),:,printf '  %-4s %s\n' $(1) $@)
 # ---- Flags ---------------------------------------------------------------------------------------
 
 PACKAGES := sqlite3 libcurl libsodium zlib libzip libutf8proc libxml-2.0
+# Those that pkg-config does not know.
+PLAIN_LIBS := -lstemmer -lm
 # Asked once, and only when something is compiled: `make help` and `make deps` run without them.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lstemmer -lm)$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) $(PLAIN_LIBS))$(PKG_LIBS)
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 BASE := -std=c17 -D_GNU_SOURCE -pthread -fPIC -fvisibility=hidden -fno-strict-aliasing -g \

@@ -151,7 +151,7 @@ static size_t decompose(eng_str word, int options, int32_t buf[DECOMPOSED_MAX])
         uint32_t c = eng_utf8_next(word, &at);
         utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, buf + count,
                                                      (utf8proc_ssize_t)(DECOMPOSED_MAX - count),
-                                                     options, &boundary);
+                                                     (utf8proc_option_t)options, &boundary);
         if (n < 0 || (size_t)n > DECOMPOSED_MAX - count)
             break;
         count += (size_t)n;
