@@ -231,7 +231,7 @@ eng_status eng_store_find_dropped(eng_conn *c, bool *out, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "SELECT EXISTS (SELECT 1 FROM collection WHERE state = 2) "
                                "OR EXISTS (SELECT 1 FROM generation WHERE state = 2) "
-                               "OR EXISTS (SELECT 1 FROM collection c JOIN change e "
+                               "OR EXISTS (SELECT 1 FROM collection c CROSS JOIN change e "
                                "ON e.collection = c.id AND e.seq <= c.forgotten)");
     if (eng_sql_row(&q))
         *out = eng_sql_get_int(&q, 0) != 0;
@@ -240,17 +240,18 @@ eng_status eng_store_find_dropped(eng_conn *c, bool *out, eng_error *err)
 
 /*
  * What refers to others goes before them. Each statement removes a few milliseconds' worth, and the
- * next runs only when the one before finds nothing left.
+ * next runs only when the one before finds nothing left. A CROSS JOIN goes from the left to the right:
+ * from the few collections and generations to what they hold.
  */
 eng_status eng_store_empty(eng_conn *c, bool *more, eng_error *err)
 {
     static const char *const pieces[] = {
         "DELETE FROM vector WHERE unit IN (SELECT v.unit FROM generation g "
-        "JOIN vector v ON v.generation = g.id "
+        "CROSS JOIN vector v ON v.generation = g.id "
         "WHERE g.state = 2 OR g.collection IN " DEAD_COLLECTIONS " LIMIT 500)",
 
         "DELETE FROM passage WHERE id IN (SELECT p.id FROM cutting k "
-        "JOIN passage p ON p.cutting = k.id "
+        "CROSS JOIN passage p ON p.cutting = k.id "
         "WHERE k.id NOT IN (SELECT cutting FROM generation WHERE state < 2) "
         "OR k.collection IN " DEAD_COLLECTIONS " LIMIT 1000)",
 
@@ -259,13 +260,13 @@ eng_status eng_store_empty(eng_conn *c, bool *more, eng_error *err)
         "DELETE FROM cutting WHERE id NOT IN (SELECT cutting FROM generation)",
 
         "DELETE FROM document WHERE id IN (SELECT d.id FROM collection c "
-        "JOIN document d ON d.collection = c.id WHERE c.state = 2 LIMIT 100)",
+        "CROSS JOIN document d ON d.collection = c.id WHERE c.state = 2 LIMIT 100)",
 
         "DELETE FROM change WHERE seq IN (SELECT e.seq FROM collection c "
-        "JOIN change e ON e.collection = c.id WHERE c.state = 2 LIMIT 2000)",
+        "CROSS JOIN change e ON e.collection = c.id WHERE c.state = 2 LIMIT 2000)",
 
         "DELETE FROM change WHERE seq IN (SELECT e.seq FROM collection c "
-        "JOIN change e ON e.collection = c.id AND e.seq <= c.forgotten LIMIT 2000)",
+        "CROSS JOIN change e ON e.collection = c.id AND e.seq <= c.forgotten LIMIT 2000)",
 
         "DELETE FROM collection WHERE state = 2",
     };

@@ -138,13 +138,14 @@ eng_status eng_store_generation_begin(eng_store *s, eng_store_generation *genera
 /* ---- What is lacking ---- */
 
 /* Documents, and the last change of each, that came for another generation. Parameters: collection,
- * seq, generation, cutting, document (those above it are found by their ids). */
+ * seq, generation, cutting, document (those above it are found by their ids). The plus keeps SQLite
+ * from looking through all vectors of the generation. */
 #define LACKING                                                                                    \
     "SELECT e.document, max(e.seq) AS last, d.version FROM change e "                              \
     "JOIN document d ON d.id = e.document "                                                        \
     "WHERE e.collection = ?1 AND e.seq > ?2 AND e.what = 1 AND e.generation <> ?3 "                \
     "AND e.document <= ?5 AND NOT EXISTS (SELECT 1 FROM passage p "                                \
-    "JOIN vector v ON v.passage = p.id AND v.generation = ?3 "                                     \
+    "CROSS JOIN vector v ON v.passage = p.id AND +v.generation = ?3 "                              \
     "WHERE p.document = e.document AND p.cutting = ?4) GROUP BY e.document "
 
 static void bind_lacking(eng_sql *q, const standing *g)
@@ -253,7 +254,7 @@ static eng_status still_there(eng_conn *c, const standing *g, int64_t document, 
 /* Filled before: a crash or a change that was met twice. */
 static eng_status clear_vectors(eng_conn *c, const eng_parts_place *place, eng_error *err)
 {
-    eng_sql q = eng_sql_use(c, "DELETE FROM vector WHERE generation = ? AND passage IN "
+    eng_sql q = eng_sql_use(c, "DELETE FROM vector WHERE +generation = ? AND passage IN "
                                "(SELECT id FROM passage WHERE document = ? AND cutting = ?)");
     eng_sql_int(&q, place->generation);
     eng_sql_int(&q, place->document);

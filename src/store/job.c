@@ -85,9 +85,9 @@ static eng_status find_claimable(eng_conn *c, int64_t now, int64_t *id, eng_erro
     bool found = false;
     eng_sql q = eng_sql_use(
         c, "SELECT min(id) FROM ("
-           "SELECT * FROM (SELECT id FROM job WHERE state = 0 ORDER BY id LIMIT 1) "
+           "SELECT * FROM (SELECT id FROM job WHERE state = 0 AND state < 2 ORDER BY id LIMIT 1) "
            "UNION ALL "
-           "SELECT id FROM job WHERE state = 1 AND lease_ms <= ?)");
+           "SELECT id FROM job WHERE state = 1 AND state < 2 AND lease_ms <= ?)");
     eng_sql_int(&q, now);
     if (eng_sql_row(&q)) {
         *id = eng_sql_get_int(&q, 0);
@@ -219,7 +219,7 @@ eng_status eng_store_job_end(eng_store *s, int64_t id, eng_str owner, eng_job_st
 static eng_status release_jobs(eng_conn *c, void *args, eng_error *err)
 {
     (void)args;
-    return eng_sql_run(c, "UPDATE job SET lease_ms = 0 WHERE state = 1", err);
+    return eng_sql_run(c, "UPDATE job SET lease_ms = 0 WHERE state = 1 AND state < 2", err);
 }
 
 eng_status eng_store_job_release(eng_store *s, eng_error *err)

@@ -750,6 +750,83 @@ static void what_was_dropped_is_removed_in_pieces(void **state)
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
+/* ---- How much is looked at ---- */
+
+enum { DOCUMENTS = 1000, STEPS_MOST = 2000 };
+
+/* SQLite's instructions a run, of the statements that the writer has used since the last call. */
+static eng_status count_steps(eng_conn *c, void *args, eng_error *err)
+{
+    (void)err;
+    int *most = args;
+    *most = 0;
+    for (size_t i = 0; i < ENG_CONN_KEEPS; i++) {
+        sqlite3_stmt *stmt = c->kept[i].stmt;
+        int runs = stmt ? sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 1) : 0;
+        int steps = stmt ? sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1) : 0;
+        if (runs && steps / runs > *most)
+            *most = steps / runs;
+        if (runs && steps / runs > STEPS_MOST)
+            print_error("%d steps: %s\n", steps / runs, c->kept[i].text);
+    }
+    return ENG_OK;
+}
+
+static void fill_many(eng_store *s, int64_t c, int64_t g)
+{
+    char name[24];
+    eng_error err = {0};
+    eng_str none = {NULL, 0}, me = ENG_STR("me");
+    eng_arena arena;
+    eng_store_job job;
+    eng_arena_init(&arena, 4096, NULL);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        int64_t id;
+        snprintf(name, sizeof name, "%d", i);
+        put(s, c, g, name, name);
+        assert_ok(eng_store_job_add(s, me, me, &id, &err), err);
+        assert_ok(eng_store_job_claim(s, me, 1000, &arena, &job, &err), err);
+        assert_ok(eng_store_job_end(s, id, me, ENG_JOB_DONE, none, none, &err), err);
+    }
+    eng_arena_clear(&arena);
+}
+
+/* What concerns one document or job costs the same however many there are. */
+static void one_among_many_costs_the_same(void **state)
+{
+    place *p = *state;
+    eng_store *s = open_db(p);
+    eng_error err = {0};
+    eng_store_todo todo;
+    eng_store_job job;
+    parts_of m;
+    size_t count;
+    int most = 0;
+    int64_t g, c = make_collection(s, "c", &g), id;
+    fill_many(s, c, g);
+    int64_t young = begin(s, c, 0);
+    fill_up(s, p, young, false);
+    put(s, c, g, "7", "before the count");
+    assert_ok(eng_store_write(s, count_steps, &most, &err), err);
+
+    put(s, c, g, "7", "replaced");
+    put(s, c, g, "new", "new");
+    removed(s, c, "8");
+    eng_str names[] = {ENG_STR("not there")};
+    assert_ok(eng_store_document_remove(s, c, names, 1, &count, &err), err);
+    assert_ok(eng_store_generation_todo(s, young, 1, &p->arena, &todo, &err), err);
+    eng_store_parts parts = make_parts(&m, 3, 1);
+    assert_int_equal(todo.count, 1);
+    assert_ok(eng_store_generation_fill(s, young, &parts, &todo, &err), err);
+    assert_ok(eng_store_job_release(s, &err), err);
+    assert_ok(eng_store_job_add(s, ENG_STR("x"), ENG_STR("{}"), &id, &err), err);
+    assert_ok(eng_store_job_claim(s, ENG_STR("me"), 1000, &p->arena, &job, &err), err);
+    assert_int_equal(job.id, id);
+    assert_ok(eng_store_write(s, count_steps, &most, &err), err);
+    assert_in_range(most, 1, STEPS_MOST);
+    eng_store_close(s);
+}
+
 /* ---- Several at once ---- */
 
 typedef struct {
@@ -944,6 +1021,7 @@ int main(void)
         in_place(filling_goes_on_after_a_crash),
         in_place(empty_documents_hold_nothing_up),
         in_place(what_was_dropped_is_removed_in_pieces),
+        in_place(one_among_many_costs_the_same),
         in_place(readers_see_the_old_or_the_new),
         in_place(a_killed_ingestion_is_never_half),
         in_place(knowledge_survives_no_memory),
