@@ -285,7 +285,6 @@ typedef struct eng_fused {
 
 typedef struct eng_fuse_options {
     float weight[ENG_MODES]; /* all 0: the defaults, which eng_fuse adapts to the question */
-    float coverage; /* of the question's words (by idf) by the best passage; < 0: unknown */
 } eng_fuse_options;
 
 /* What eng_fuse did, for explain. */
@@ -297,7 +296,8 @@ typedef struct eng_fuse_report {
 
 /*
  * Sets `fused` of every candidate and sorts them by it (the same: smaller id first). All scores of the
- * modes that were asked must be there (eng_index_score fills the gaps). Pure. report may be NULL.
+ * modes that were asked must be there (eng_index_score fills the gaps). Pure. options and report may be
+ * NULL.
  */
 void eng_fuse(eng_fused *items, size_t count, const eng_fuse_options *options,
               eng_fuse_report *report);
@@ -307,8 +307,8 @@ float eng_score_unit(eng_mode mode, float score);
 
 /*
  * Maximal marginal relevance: reorders so that each next is the best by
- * lambda * fused - (1 - lambda) * (largest cosine to one before it). vectors: dim floats for each item
- * in its order, moved along. lambda 1 changes nothing. ENG_ENOMEM only.
+ * lambda * fused - (1 - lambda) * (largest cosine to one before it), for the first `keep`. vectors: dim
+ * floats for each item, in the order that they have now. lambda 1 changes nothing. ENG_ENOMEM only.
  */
 eng_status eng_diversify(eng_fused *items, size_t count, const float *vectors, size_t dim,
                          float lambda, size_t keep, eng_error *err) ENG_MUST_CHECK;
