@@ -61,7 +61,7 @@ static void find_plain(eng_charsmap *m)
     }
 }
 
-static bool is_plain(const eng_charsmap *m, uint32_t c)
+bool eng_charsmap_keeps(const eng_charsmap *m, uint32_t c)
 {
     return c < ENG_CHARSMAP_PLAIN && m->plain[c / 64] >> c % 64 & 1;
 }
@@ -311,7 +311,7 @@ static bool apply_grapheme(const eng_charsmap *m, holder *h, const eng_tok_char 
 static size_t plain_start(const eng_charsmap *m, const eng_tok_char *chars, size_t count)
 {
     size_t at = 0;
-    while (at < count && is_plain(m, chars[at].c) &&
+    while (at < count && eng_charsmap_keeps(m, chars[at].c) &&
            (at + 1 == count || chars[at + 1].c < ENG_CHARSMAP_PLAIN) && chars[at].c != '\r')
         at++;
     return at;
@@ -342,7 +342,8 @@ bool eng_charsmap_apply(const eng_charsmap *m, eng_token_scratch *s)
 
     for (size_t end; at < count; at = end) {
         end = grapheme_end(chars, count, at);
-        if (end == at + 1 && is_plain(m, chars[at].c) && s->other.count + 1 < s->other.cap)
+        if (end == at + 1 && eng_charsmap_keeps(m, chars[at].c) &&
+            s->other.count + 1 < s->other.cap)
             put(&h, chars[at].c, 0);
         else if (!apply_grapheme(m, &h, chars + at, end - at, &changed))
             return false;

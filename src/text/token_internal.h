@@ -249,6 +249,8 @@ typedef struct {
 } eng_charsmap;
 
 eng_status eng_charsmap_read(eng_charsmap *m, eng_str base64, eng_arena *arena, eng_error *err);
+/* A character that no key is: below ENG_CHARSMAP_PLAIN alone it is known. */
+bool eng_charsmap_keeps(const eng_charsmap *m, uint32_t c);
 /* chars to other, grapheme by grapheme; swaps them. */
 bool eng_charsmap_apply(const eng_charsmap *m, eng_token_scratch *s);
 
@@ -379,6 +381,7 @@ struct eng_tokenizer {
     eng_added raw;    /* added tokens that are looked for in the text */
     eng_added normed; /* in normalised text */
 
+    bool local; /* what stands before a blank between words owes nothing to what stands behind it */
     eng_bert_char *bert; /* of the first ENG_BERT_TABLE code points; NULL: only the general way */
 
     eng_template single;

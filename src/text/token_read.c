@@ -480,6 +480,38 @@ static eng_status read_all_added(eng_tokenizer *t, const eng_json *v, eng_error 
     return status;
 }
 
+/* ---- What a long text may be cut at ---- */
+
+static bool is_local_step(const eng_normal_step *step)
+{
+    if (step->kind == ENG_NORMAL_CHARSMAP)
+        return eng_charsmap_keeps(&step->map, ' ');
+    if (step->kind != ENG_NORMAL_REPLACE)
+        return true;
+    /* One blank alone must match nothing, and be no part of a match. */
+    if (step->pattern.least > 1)
+        return true;
+    bool blank = step->pattern.blank;
+    for (size_t i = 0; i < step->pattern.count; i++)
+        blank = blank || eng_tok_is_space(step->pattern.set[i]);
+    return !blank;
+}
+
+/* Words end at blanks, no step looks past one, and no added token has one in it. */
+static bool is_local(const eng_tokenizer *t, const eng_json *list)
+{
+    bool local = t->split_count > 0 &&
+                 (t->split[0].kind != ENG_SPLIT_METASPACE || t->split[0].split);
+    for (size_t i = 0; i < t->normal_count; i++)
+        local = local && is_local_step(&t->normal[i]);
+    for (size_t i = 0; i < eng_json_count(list); i++) {
+        eng_str text = eng_json_text(eng_json_get(eng_json_at(list, i), ENG_STR("content")));
+        for (size_t at = 0; at < text.len;)
+            local = !eng_tok_is_space(eng_tok_next(text, &at)) && local;
+    }
+    return local;
+}
+
 /* ---- The file ---- */
 
 static eng_status read_truncation(eng_tokenizer *t, const eng_json *v, eng_error *err)
@@ -524,6 +556,8 @@ static eng_status read_parts(eng_tokenizer *t, const eng_json *root, eng_error *
         status = eng_tok_read_post(t, eng_json_get(root, ENG_STR("post_processor")), err);
     if (status == ENG_OK)
         status = read_truncation(t, eng_json_get(root, ENG_STR("truncation")), err);
+    if (status == ENG_OK)
+        t->local = is_local(t, eng_json_get(root, ENG_STR("added_tokens")));
     return status == ENG_OK ? eng_bert_prepare(t, err) : status;
 }
 

@@ -128,20 +128,6 @@ static bool read_chars(eng_str text, size_t from, size_t to, eng_tok_chars *out)
     return true;
 }
 
-static eng_status encode_generally(const eng_tokenizer *t, eng_str text, size_t from, size_t to,
-                                   size_t limit, eng_token_scratch *s, eng_tok_raws *out,
-                                   eng_error *err)
-{
-    if (!read_chars(text, from, to, &s->chars) ||
-        !eng_tok_normalize(t->normal, t->normal_count, s) || !eng_added_cut(&t->normed, s) ||
-        !eng_tok_split(t->split, t->split_count, s))
-        return eng_fail_nomem(err);
-    eng_status status = ENG_OK;
-    for (size_t i = 0; status == ENG_OK && i < s->pieces.count && out->count <= limit; i++)
-        status = encode_piece(t, s->pieces.items[i], s, out, err);
-    return status;
-}
-
 typedef struct {
     const eng_tokenizer *t;
     eng_str text;
@@ -150,6 +136,55 @@ typedef struct {
     eng_tok_raws *out;
 } job;
 
+/* All of a segment. */
+static eng_status encode_span(const job *j, size_t from, size_t to, eng_error *err)
+{
+    const eng_tokenizer *t = j->t;
+    eng_token_scratch *s = j->s;
+    if (!read_chars(j->text, from, to, &s->chars) ||
+        !eng_tok_normalize(t->normal, t->normal_count, s) || !eng_added_cut(&t->normed, s) ||
+        !eng_tok_split(t->split, t->split_count, s))
+        return eng_fail_nomem(err);
+    eng_status status = ENG_OK;
+    for (size_t i = 0; status == ENG_OK && i < s->pieces.count && j->out->count <= j->limit; i++)
+        status = encode_piece(t, s->pieces.items[i], s, j->out, err);
+    return status;
+}
+
+static bool is_ascii_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Where the first `most` bytes have their last single blank between words; `from` where they have
+ * none. */
+static size_t last_blank(eng_str text, size_t from, size_t most)
+{
+    for (size_t at = from + most - 1; at > from + 1; at--) {
+        if (text.ptr[at] == ' ' && is_ascii_word(text.ptr[at - 1]) &&
+            is_ascii_word(text.ptr[at + 1]))
+            return at;
+    }
+    return from;
+}
+
+/* Of a text that is far longer than what is wanted of it, the beginning usually has enough. */
+static eng_status encode_generally(const job *j, size_t from, size_t to, eng_error *err)
+{
+    enum { TOKEN_BYTES = 12, LEAST = 256 };
+    size_t before = j->out->count, most = 0;
+    if (j->t->local && j->limit < to - from)
+        most = (j->limit + 1) * TOKEN_BYTES + LEAST;
+    if (most && most < (to - from) / 4) {
+        size_t end = last_blank(j->text, from, most);
+        eng_status status = encode_span(j, from, end, err);
+        if (status < 0 || j->out->count > j->limit)
+            return status;
+        j->out->count = before;
+    }
+    return encode_span(j, from, to, err);
+}
+
 static eng_status encode_segment(const job *j, size_t from, size_t to, eng_error *err)
 {
     bool left = true;
@@ -157,7 +192,7 @@ static eng_status encode_segment(const job *j, size_t from, size_t to, eng_error
         return ENG_OK;
     if (j->t->bert && !eng_bert_encode(j->t, j->text, from, to, j->limit, j->s, j->out, &left))
         return eng_fail_nomem(err);
-    return left ? encode_generally(j->t, j->text, from, to, j->limit, j->s, j->out, err) : ENG_OK;
+    return left ? encode_generally(j, from, to, err) : ENG_OK;
 }
 
 static eng_status encode_added(const job *j, const eng_added_match *m, eng_error *err)

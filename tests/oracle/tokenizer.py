@@ -91,6 +91,15 @@ def truncation(run, files, count, texts, folder):
                               tokenizer, items, special)
 
 
+def long_texts(run, files, texts):
+    """Far longer than what is wanted of them: only their beginning is read, where that is enough."""
+    for name in ("minilm", "minilm-general", "xlmr", "nfkc"):
+        tokenizer = opened(files[name])
+        tokenizer.enable_truncation(20)
+        items = [(b" ".join(texts.one() for _ in range(60)), None) for _ in range(200)]
+        run.check(name + ".long", tokenizer_compare.Ours(PROGRAM, files[name], "max=20"), tokenizer, items)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=50000)
@@ -107,6 +116,7 @@ def main():
         whole_texts(run, chosen, words.count, texts)
         if not words.only:
             truncation(run, chosen, words.count // 10, texts, folder)
+            long_texts(run, chosen, texts)
             portuguese_files(run, chosen, words.all)
     print("%d tokens" % run.tokens)
     print("%d passed, %d failed, 0 skipped" % (run.passed, run.failed))

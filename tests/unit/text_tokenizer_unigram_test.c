@@ -162,6 +162,36 @@ static void a_long_run_of_marks_takes_no_square_of_time(void **state)
     eng_tokenizer_free(t);
 }
 
+static void a_long_text_that_is_cut_begins_as_the_whole_one_does(void **state)
+{
+    (void)state;
+    eng_tokenizer *t = opened(ENG_STR(HELP_UNIGRAM_NFKC));
+    eng_tokens whole, cut;
+    eng_error err;
+    static const char words[] = "abc a ab x\xEF\xAC\x81  c b\xCC\x81 1 ";
+    eng_buf text;
+    eng_buf_init(&text, 1 << 20);
+    for (size_t i = 0; i < 2000; i++)
+        eng_buf_bytes(&text, words, sizeof words - 1);
+    eng_tokens_init(&whole);
+    eng_tokens_init(&cut);
+    assert_ok(eng_tokenizer_add(t, eng_buf_view(&text), ENG_NO_PAIR, NULL, &whole, &err), err);
+    for (size_t max = 1; max < 400; max += 37) {
+        eng_token_options options = {.max = max};
+        eng_tokens_reset(&cut);
+        assert_ok(eng_tokenizer_add(t, eng_buf_view(&text), ENG_NO_PAIR, &options, &cut, &err),
+                  err);
+        assert_int_equal(cut.count, max);
+        assert_true(cut.seqs[0].truncated);
+        assert_memory_equal(cut.ids, whole.ids, max * sizeof *cut.ids);
+        assert_memory_equal(cut.spans, whole.spans, max * sizeof *cut.spans);
+    }
+    eng_tokens_clear(&whole);
+    eng_tokens_clear(&cut);
+    eng_buf_clear(&text);
+    eng_tokenizer_free(t);
+}
+
 /* ---- What is refused ---- */
 
 static void assert_refused(eng_str json, eng_status status, const char *message)
@@ -262,6 +292,7 @@ int main(void)
         cmocka_unit_test(applies_a_precompiled_map),
         cmocka_unit_test(keeps_places_through_normal_forms),
         cmocka_unit_test(a_long_run_of_marks_takes_no_square_of_time),
+        cmocka_unit_test(a_long_text_that_is_cut_begins_as_the_whole_one_does),
         cmocka_unit_test(names_what_it_does_not_know),
         cmocka_unit_test(names_the_field_that_is_wrong),
         cmocka_unit_test(running_out_of_memory_is_an_ordinary_error),
