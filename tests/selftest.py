@@ -57,6 +57,13 @@ def a_command_that_is_killed_fails():
     equal(counts(result_of("kill -SEGV $$")), (0, 1, 0), "counts")
 
 
+def a_command_that_is_not_there_fails():
+    with tempfile.TemporaryDirectory() as folder:
+        run.LOGS = pathlib.Path(folder)
+        result = run.Runner(pathlib.Path(folder), []).run(run.Stage("x", ["tests/no/such/run"]))
+    equal(counts(result), (0, 1, 0), "counts")
+
+
 def a_command_that_takes_too_long_fails_with_its_children():
     began = time.monotonic()
     result = result_of("sleep 300 & sleep 300", limit=1)
