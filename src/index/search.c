@@ -48,6 +48,8 @@ static eng_status ask(searching *s, eng_mode mode, eng_error *err)
 static void unite(searching *s)
 {
     size_t kept = 0;
+    if (s->count == 0)
+        return; /* there may be no array */
     qsort(s->items, s->count, sizeof *s->items, by_id);
     for (size_t i = 0; i < s->count; i++) {
         if (kept == 0 || s->items[kept - 1].id != s->items[i].id) {
