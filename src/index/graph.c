@@ -32,10 +32,9 @@ eng_status eng_graph_check(const eng_graph *g, eng_error *err)
     return ENG_OK;
 }
 
-eng_status graph_save(const eng_graph *g, const char *path, eng_error *err)
+eng_status graph_write(const eng_graph *g, const char *path, eng_image **out, eng_error *err)
 {
     eng_sink sink;
-    eng_image *image = NULL;
     uint32_t count = atomic_load(&g->count);
     eng_status status = eng_sink_open(&sink, path, err);
     if (status < 0)
@@ -49,9 +48,7 @@ eng_status graph_save(const eng_graph *g, const char *path, eng_error *err)
     uint64_t numbers[ENG_TAIL_NUMBERS] = {count, g->dim, atomic_load(&g->entry),
                                           atomic_load(&g->rows), g->upper_count};
     memcpy(sink.numbers, numbers, sizeof numbers);
-    status = eng_sink_close(&sink, ENG_IMAGE_GRAPH, &image, err);
-    eng_image_unref(image);
-    return status;
+    return eng_sink_close(&sink, ENG_IMAGE_GRAPH, out, err);
 }
 
 /* Every node that can be reached from a node exists, on the level that it is reached on. */
@@ -92,8 +89,13 @@ static bool is_sound(const eng_graph *g, uint32_t rows)
     return true;
 }
 
-static eng_status read_graph(const eng_image *image, uint32_t dim, uint32_t rows, eng_graph **out,
-                             eng_error *err)
+static const char *name_of(const eng_image *image)
+{
+    return image->path ? image->path : "graph in memory";
+}
+
+eng_status graph_read(const eng_image *image, uint32_t dim, uint32_t rows, eng_graph **out,
+                      eng_error *err)
 {
     const uint64_t *n = image->numbers;
     const unsigned char *nodes, *upper;
@@ -106,13 +108,13 @@ static eng_status read_graph(const eng_image *image, uint32_t dim, uint32_t rows
         return status;
     if (n[0] == 0 || n[0] > UINT32_MAX / 2 || n[0] > nodes_len || n[1] != dim ||
         n[3] > UINT32_MAX || n[4] != upper_len / sizeof(graph_upper))
-        return eng_fail(err, ENG_ECORRUPT, "'%s': its numbers make no sense", image->path);
+        return eng_fail(err, ENG_ECORRUPT, "'%s': its numbers make no sense", name_of(image));
     status = graph_new(dim, (uint32_t)(n[0] + n[0] / 4 + 1024), &g, err);
     if (status < 0)
         return status;
     if (nodes_len != n[0] * g->size || n[4] > g->upper_capacity) {
         eng_graph_unref(g);
-        return eng_fail(err, ENG_ECORRUPT, "'%s': nodes are missing", image->path);
+        return eng_fail(err, ENG_ECORRUPT, "'%s': nodes are missing", name_of(image));
     }
     memcpy(g->nodes, nodes, nodes_len);
     memcpy(g->upper, upper, upper_len);
@@ -123,7 +125,7 @@ static eng_status read_graph(const eng_image *image, uint32_t dim, uint32_t rows
     atomic_store(&g->rows, (uint32_t)n[3]);
     if (!is_sound(g, rows)) {
         eng_graph_unref(g);
-        return eng_fail(err, ENG_ECORRUPT, "'%s': a link leads nowhere", image->path);
+        return eng_fail(err, ENG_ECORRUPT, "'%s': a link leads nowhere", name_of(image));
     }
     *out = g;
     return ENG_OK;
@@ -140,7 +142,7 @@ eng_status eng_graph_open(eng_embedded *x, uint64_t number, uint32_t rows, eng_g
     if (status == ENG_ENOTFOUND)
         return eng_fail(err, ENG_ECORRUPT, "'%s': the graph is missing", x->dir);
     if (status == ENG_OK)
-        status = read_graph(image, x->dim, rows, out, err);
+        status = graph_read(image, x->dim, rows, out, err);
     if (status == ENG_OK)
         (*out)->file = number;
     eng_image_unref(image);

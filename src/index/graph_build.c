@@ -454,7 +454,9 @@ static eng_status save(eng_embedded *x, const eng_state *s, bool *done, eng_erro
         return ENG_OK;
     uint64_t number = x->next_file++, old = g->file;
     char *path = eng_embedded_path(x, "graph", number);
-    eng_status status = path ? graph_save(g, path, err) : eng_fail_nomem(err);
+    eng_image *image = NULL;
+    eng_status status = path ? graph_write(g, path, &image, err) : eng_fail_nomem(err);
+    eng_image_unref(image);
     eng_free(path);
     if (status < 0)
         return status;

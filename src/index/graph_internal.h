@@ -140,6 +140,10 @@ eng_status graph_grown(const eng_graph *from, uint32_t capacity, eng_graph **out
 
 /* ---- Files (graph.c) ---- */
 
-eng_status graph_save(const eng_graph *g, const char *path, eng_error *err);
+/* path NULL: an image in memory, which *out gets. */
+eng_status graph_write(const eng_graph *g, const char *path, eng_image **out, eng_error *err);
+/* Of an index of so many rows; whatever the image holds, no search leaves the graph. */
+eng_status graph_read(const eng_image *image, uint32_t dim, uint32_t rows, eng_graph **out,
+                      eng_error *err);
 
 #endif
