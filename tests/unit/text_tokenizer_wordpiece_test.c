@@ -2,6 +2,8 @@
 #include "test.h"
 #include "text_tokenizer_help.h"
 
+#include <pthread.h>
+
 static eng_tokenizer *opened(const char *json)
 {
     eng_tokenizer *t = NULL;
@@ -364,6 +366,41 @@ static void names_tokens_and_finds_them(void **state)
     eng_tokenizer_free(t);
 }
 
+/* ---- Threads ---- */
+
+enum { THREADS = 4, TEXTS = 2000 };
+
+static void *encode_many(void *shared)
+{
+    const eng_tokenizer *t = shared;
+    eng_tokens got;
+    eng_tokens_init(&got);
+    for (size_t i = 0; i < TEXTS; i++) {
+        eng_str text = ENG_STR("Ol\xC3\xA1 mundo, a b [MASK] \xE3\x80\xAE\xCC\x81");
+        if (eng_tokenizer_add(t, eng_str_sub(text, i % 8, text.len), ENG_NO_PAIR, NULL, &got,
+                              NULL) < 0)
+            break;
+    }
+    size_t count = got.seq_count;
+    eng_tokens_clear(&got);
+    return (void *)(uintptr_t)count;
+}
+
+static void any_number_of_threads_may_use_one(void **state)
+{
+    (void)state;
+    eng_tokenizer *t = opened(HELP_BERT_FAST);
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_many, t), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *count;
+        assert_int_equal(pthread_join(threads[i], &count), 0);
+        assert_int_equal((uintptr_t)count, TEXTS);
+    }
+    eng_tokenizer_free(t);
+}
+
 /* ---- Memory ---- */
 
 static void running_out_of_memory_is_an_ordinary_error(void **state)
@@ -422,6 +459,7 @@ int main(void)
         cmocka_unit_test(one_pass_gives_what_the_general_way_gives),
         cmocka_unit_test(accents_stay_where_the_file_keeps_them),
         cmocka_unit_test(names_tokens_and_finds_them),
+        cmocka_unit_test(any_number_of_threads_may_use_one),
         cmocka_unit_test(running_out_of_memory_is_an_ordinary_error),
         cmocka_unit_test(nothing_is_allocated_once_it_has_seen_the_longest_text),
     };
