@@ -179,6 +179,7 @@ typedef struct {
     uint32_t base; /* first row */
     uint32_t rows;
     uint32_t docs;      /* rows that have an id */
+    uint32_t dead;      /* of these, in the state that holds it: see eng_state_finish */
     uint64_t words;     /* sum of their lengths */
     uint32_t languages; /* bits */
     float mean;         /* length that the impacts were computed with */

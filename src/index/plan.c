@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { TERMS_MAX = 1024, PREFIX_MAX = 64, PHRASES_MAX = 16 };
+enum { EXACT_ROWS = 4096, TERMS_MAX = 1024, PREFIX_MAX = 64, PHRASES_MAX = 16 };
 
 /* What an exact form adds to the word's own share. */
 static const float EXACT_WEIGHT = 0.2F;
@@ -26,10 +26,32 @@ typedef struct {
     eng_terms terms;
     bool stops; /* nothing but stop words: they count */
     eng_error *err;
+    eng_cursor cursor; /* scratch */
 } planner;
 
-/* The entries of a key in each segment; *rows their sum. NULL: out of memory. */
-static const eng_entry **look_up(const planner *p, eng_str key, uint64_t *rows)
+/*
+ * How many living rows a list has. Of a short one exactly, so that a score is the same before and after
+ * the dead are merged away; of a long one about, where it makes no difference that could be seen.
+ */
+static uint64_t living(planner *p, const eng_segment *s, const eng_entry *e)
+{
+    uint64_t count = e->count, n = 0;
+    if (!s->dead || !e->len)
+        return count;
+    if (count > EXACT_ROWS)
+        return count - count * s->dead / s->docs;
+    eng_cursor *c = &p->cursor;
+    if (eng_cursor_open(c, s, e, NULL) < 0)
+        return count;
+    for (uint32_t block = 0; block < c->blocks && eng_cursor_load(c, block); block++) {
+        for (uint32_t i = 0; i < c->count; i++)
+            n += eng_bit(p->state->live, s->base + c->rows[i]);
+    }
+    return n;
+}
+
+/* The entries of a key in each segment; *rows that live have it. NULL: out of memory. */
+static const eng_entry **look_up(planner *p, eng_str key, uint64_t *rows)
 {
     const eng_state *state = p->state;
     const eng_entry **entries = eng_arena_array(p->arena, state->segment_count + 1,
@@ -37,7 +59,7 @@ static const eng_entry **look_up(const planner *p, eng_str key, uint64_t *rows)
     *rows = 0;
     for (size_t i = 0; entries && i < state->segment_count; i++) {
         entries[i] = eng_segment_find(&state->segments[i], key);
-        *rows += entries[i] ? entries[i]->count : 0;
+        *rows += entries[i] ? living(p, &state->segments[i], entries[i]) : 0;
     }
     return entries;
 }
@@ -100,7 +122,7 @@ static eng_status add(planner *p, const eng_term *t, eng_str key, float weight, 
         if (status < 0)
             return status;
     }
-    double n = (double)p->state->docs, df = (double)*rows;
+    double n = (double)p->state->alive, df = (double)*rows;
     float idf = (float)log(1 + (n > df ? n - df + 0.5 : 0.5) / (df + 0.5));
     plan->terms[plan->count++] = (eng_plan_term){.key = key,
                                                  .entries = entries,

@@ -41,19 +41,50 @@ eng_state *eng_state_copy(const eng_state *from, size_t segments, size_t chunks,
     return s;
 }
 
+static uint64_t count_living(const eng_state *s, const eng_segment *seg)
+{
+    uint64_t n = 0;
+    for (uint32_t row = seg->base; row < seg->base + seg->rows;) {
+        uint32_t bit = row % 64, left = seg->base + seg->rows - row;
+        uint32_t take = 64 - bit < left ? 64 - bit : left;
+        uint64_t mask = take == 64 ? UINT64_MAX : (UINT64_C(1) << take) - 1;
+        n += (uint64_t)__builtin_popcountll(s->live[row / 64] >> bit & mask);
+        row += take;
+    }
+    return n;
+}
+
+/* Rows of a segment that have died, and the words they had, as merging will count them. */
+static uint64_t count_dead(const eng_state *s, eng_segment *seg)
+{
+    uint64_t words = 0;
+    seg->dead = 0;
+    if (count_living(s, seg) == seg->docs)
+        return 0;
+    for (uint32_t row = 0; row < seg->rows; row++) {
+        if (!seg->ids[row] || eng_bit(s->live, seg->base + row))
+            continue;
+        seg->dead++;
+        words += eng_norm_length(seg->norms[row]);
+    }
+    return words < seg->words ? words : seg->words;
+}
+
 void eng_state_finish(eng_state *s)
 {
+    uint64_t alive_words = 0;
     s->docs = s->words = s->vectors = 0;
     s->languages = 0;
     for (size_t i = 0; i < s->segment_count; i++) {
         s->docs += s->segments[i].docs;
         s->words += s->segments[i].words;
+        alive_words += s->segments[i].words - count_dead(s, &s->segments[i]);
         s->languages |= s->segments[i].languages;
     }
     for (size_t i = 0; i < s->chunk_count; i++)
         s->vectors += s->chunks[i].count;
     s->alive = (uint32_t)eng_bits_count(s->live, eng_bits_words(s->rows));
-    s->mean = s->docs ? (float)s->words / (float)s->docs : 0;
+    s->mean = s->alive ? (float)alive_words / (float)s->alive : 0;
     eng_norm_table(s->mean, s->norms);
     for (unsigned tf = 1; tf <= ENG_SHARES; tf++) {
         for (unsigned norm = 0; norm < 256; norm++)
