@@ -123,7 +123,7 @@ eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options, e
         return no_reader(options, err);
     eng_arena arena;
     eng_arena_init(&arena, 16 << 10, NULL);
-    eng_source source = {.bytes = bytes,
+    eng_input source = {.bytes = bytes,
                          .options = options,
                          .arena = &arena,
                          .text_max = options->text_max ? options->text_max : TEXT_MAX};
@@ -134,12 +134,12 @@ eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options, e
 
 /* ---- What the extractors share ---- */
 
-bool eng_source_cancelled(const eng_source *s)
+bool eng_input_cancelled(const eng_input *s)
 {
     return s->options->cancelled && s->options->cancelled(s->options->ctx);
 }
 
-eng_status eng_source_show(const eng_source *s, eng_page *page, eng_extract *doc, eng_error *err)
+eng_status eng_input_show(const eng_input *s, eng_page *page, eng_extract *doc, eng_error *err)
 {
     eng_page_end(page);
     if (page->nomem)
@@ -187,7 +187,7 @@ static eng_str first_heading(eng_str text, const eng_block *blocks, size_t count
     return ENG_STR("");
 }
 
-static eng_status as_it_stands(const eng_source *s, bool markdown, eng_error *err)
+static eng_status as_it_stands(const eng_input *s, bool markdown, eng_error *err)
 {
     eng_page page;
     eng_page_init(&page, s->arena, s->text_max);
@@ -203,18 +203,18 @@ static eng_status as_it_stands(const eng_source *s, bool markdown, eng_error *er
             doc.title = front_title(text);
         if (!doc.title.len)
             doc.title = first_heading(text, blocks, count);
-        status = eng_source_show(s, &page, &doc, err);
+        status = eng_input_show(s, &page, &doc, err);
     }
     eng_page_clear(&page);
     return status;
 }
 
-static eng_status extract_text(const eng_source *s, eng_error *err)
+static eng_status extract_text(const eng_input *s, eng_error *err)
 {
     return as_it_stands(s, false, err);
 }
 
-static eng_status extract_markdown(const eng_source *s, eng_error *err)
+static eng_status extract_markdown(const eng_input *s, eng_error *err)
 {
     return as_it_stands(s, true, err);
 }

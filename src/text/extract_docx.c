@@ -174,7 +174,7 @@ static eng_str first_heading(const eng_page *page)
     return ENG_STR("");
 }
 
-eng_status eng_extract_docx(const eng_source *s, eng_error *err)
+eng_status eng_extract_docx(const eng_input *s, eng_error *err)
 {
     word w = {.in_properties = false};
     eng_map_init(&w.styles);
@@ -195,7 +195,7 @@ eng_status eng_extract_docx(const eng_source *s, eng_error *err)
     if (status == ENG_OK) {
         eng_page_end(&w.office.page);
         eng_extract doc = {.title = title.len ? title : first_heading(&w.office.page)};
-        status = eng_source_show(s, &w.office.page, &doc, err);
+        status = eng_input_show(s, &w.office.page, &doc, err);
     }
     eng_map_clear(&w.styles);
     eng_office_close(&w.office);

@@ -157,7 +157,7 @@ static bool inside(const xmlNode *node, const char *name)
 
 typedef struct {
     eng_page *page;
-    const eng_source *source;
+    const eng_input *source;
     const xmlNode *root;
     bool whole;     /* what surrounds the text is text too */
     unsigned lists; /* how many are open */
@@ -338,7 +338,7 @@ static void walk_tree(walk *w)
     bool down = true;
     while (node && !w->cancelled) {
         if ((++w->steps & 4095) == 0)
-            w->cancelled = eng_source_cancelled(w->source);
+            w->cancelled = eng_input_cancelled(w->source);
         bool element = node->type == XML_ELEMENT_NODE;
         meaning means = element ? meaning_of(node) : INLINE;
         bool enters = false;
@@ -448,7 +448,7 @@ static eng_str folded(eng_arena *arena, eng_str text)
 
 /* ---- The whole ---- */
 
-static eng_status render(const eng_source *s, const xmlNode *root, bool whole, eng_page *page,
+static eng_status render(const eng_input *s, const xmlNode *root, bool whole, eng_page *page,
                          eng_error *err)
 {
     eng_page_init(page, s->arena, s->text_max);
@@ -458,7 +458,7 @@ static eng_status render(const eng_source *s, const xmlNode *root, bool whole, e
     return w.cancelled ? eng_fail(err, ENG_ECANCELLED, "cancelled") : ENG_OK;
 }
 
-static eng_status show(const eng_source *s, const xmlDoc *tree, eng_error *err)
+static eng_status show(const eng_input *s, const xmlDoc *tree, eng_error *err)
 {
     head h = {.title = ENG_STR("")};
     read_head(tree, &h);
@@ -488,7 +488,7 @@ static eng_status show(const eng_source *s, const xmlDoc *tree, eng_error *err)
         }
         eng_extract doc = {
             .title = title, .language = eng_str_trim(h.language), .url = eng_str_trim(h.canonical)};
-        status = eng_source_show(s, &page, &doc, err);
+        status = eng_input_show(s, &page, &doc, err);
     }
     eng_page_clear(&page);
     eng_page_clear(&all);
@@ -496,7 +496,7 @@ static eng_status show(const eng_source *s, const xmlDoc *tree, eng_error *err)
 }
 
 typedef struct {
-    const eng_source *source;
+    const eng_input *source;
     eng_buf utf8;
 } reading;
 
@@ -515,7 +515,7 @@ static eng_status read_page(void *ctx, eng_error *err)
     return show(r->source, doc, err);
 }
 
-eng_status eng_extract_html(const eng_source *s, eng_error *err)
+eng_status eng_extract_html(const eng_input *s, eng_error *err)
 {
     eng_str charset = charset_after(s->options->type);
     if (!charset.len)

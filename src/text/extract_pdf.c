@@ -19,7 +19,7 @@ static eng_status failed(int code, eng_error *err)
 }
 
 /* The text as pages, whose ends (form feeds) are paragraphs' ends. */
-static eng_status show(const eng_source *s, eng_str raw, eng_error *err)
+static eng_status show(const eng_input *s, eng_str raw, eng_error *err)
 {
     eng_page page;
     eng_page_init(&page, s->arena, s->text_max);
@@ -33,14 +33,17 @@ static eng_status show(const eng_source *s, eng_str raw, eng_error *err)
                           "the PDF holds no text: its pages may be pictures (scans)");
     if (status == ENG_OK) {
         eng_extract doc = {.blocks = blocks, .block_count = count};
-        status = eng_source_show(s, &page, &doc, err);
+        status = eng_input_show(s, &page, &doc, err);
     }
     eng_page_clear(&page);
     return status;
 }
 
-eng_status eng_extract_pdf(const eng_source *s, eng_error *err)
+eng_status eng_extract_pdf(const eng_input *s, eng_error *err)
 {
+    /* Readers take a header anywhere in the first kilobyte. */
+    if (eng_str_find(eng_str_sub(s->bytes, 0, 1024), ENG_STR("%PDF-")) == SIZE_MAX)
+        return eng_fail(err, ENG_ETYPE, "no PDF, whatever it is called");
     static const char *const argv[] = {"pdftotext", "-q", "-enc", "UTF-8", "-eol",
                                        "unix",      "-",  "-",    NULL};
     const eng_extract_options *o = s->options;

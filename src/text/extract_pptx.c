@@ -74,7 +74,7 @@ static eng_status read_slides(deck *d, eng_error *err)
     return status;
 }
 
-eng_status eng_extract_pptx(const eng_source *s, eng_error *err)
+eng_status eng_extract_pptx(const eng_input *s, eng_error *err)
 {
     deck d = {.count = 0};
     eng_map_init(&d.targets);
@@ -93,7 +93,7 @@ eng_status eng_extract_pptx(const eng_source *s, eng_error *err)
         status = eng_office_title(&d.office, &title, err);
     if (status == ENG_OK) {
         eng_extract doc = {.title = title};
-        status = eng_source_show(s, &d.office.page, &doc, err);
+        status = eng_input_show(s, &d.office.page, &doc, err);
     }
     eng_map_clear(&d.targets);
     eng_office_close(&d.office);

@@ -49,7 +49,7 @@ static role role_of(eng_str column)
 /* ---- A row on its way to a document ---- */
 
 typedef struct {
-    const eng_source *source;
+    const eng_input *source;
     eng_arena arena; /* of the row */
     eng_buf lines;   /* "name: value", for rows without a text */
     eng_buf metadata;
@@ -59,7 +59,7 @@ typedef struct {
     bool ended; /* the error is the caller's own, or one of the whole: no row is to blame */
 } row;
 
-static void row_init(row *r, const eng_source *s)
+static void row_init(row *r, const eng_input *s)
 {
     *r = (row){.source = s};
     eng_arena_init(&r->arena, 4096, NULL);
@@ -95,7 +95,7 @@ static void add_line(row *r, eng_str name, eng_str value)
 
 static eng_status row_end(row *r, eng_error *err)
 {
-    const eng_source *s = r->source;
+    const eng_input *s = r->source;
     eng_json_close(&r->writer, '}');
     eng_status status = eng_buf_check(&r->lines, "row", err);
     if (status == ENG_OK)
@@ -122,7 +122,7 @@ static eng_status row_done(row *r, size_t number, eng_status status, const eng_e
 {
     const eng_extract_options *o = r->source->options;
     if (status == ENG_OK)
-        return eng_source_cancelled(r->source) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
+        return eng_input_cancelled(r->source) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
                                                : ENG_OK;
     if (!o->bad_row || r->ended || status == ENG_ENOMEM) {
         if (err)
@@ -188,7 +188,7 @@ static eng_status same_names(const eng_str *names, size_t count, eng_error *err)
 }
 
 /* The first row names the columns. */
-static eng_status read_names(const eng_source *s, eng_csv *csv, eng_str **out, size_t *count,
+static eng_status read_names(const eng_input *s, eng_csv *csv, eng_str **out, size_t *count,
                              eng_error *err)
 {
     eng_csv_row first;
@@ -235,7 +235,7 @@ static eng_status table_rows(row *r, eng_csv *csv, const eng_str *names, size_t 
     }
 }
 
-static eng_status table(const eng_source *s, char separator, eng_error *err)
+static eng_status table(const eng_input *s, char separator, eng_error *err)
 {
     eng_buf utf8;
     eng_buf_init(&utf8, SIZE_MAX / 2);
@@ -260,8 +260,8 @@ static eng_status table(const eng_source *s, char separator, eng_error *err)
     return status;
 }
 
-eng_status eng_extract_csv(const eng_source *s, eng_error *err) { return table(s, 0, err); }
-eng_status eng_extract_tsv(const eng_source *s, eng_error *err) { return table(s, '\t', err); }
+eng_status eng_extract_csv(const eng_input *s, eng_error *err) { return table(s, 0, err); }
+eng_status eng_extract_tsv(const eng_input *s, eng_error *err) { return table(s, '\t', err); }
 
 /* ---- JSON lines ---- */
 
@@ -333,7 +333,7 @@ static eng_status json_rows(row *r, eng_str text, eng_error *err)
     return ENG_OK;
 }
 
-eng_status eng_extract_jsonl(const eng_source *s, eng_error *err)
+eng_status eng_extract_jsonl(const eng_input *s, eng_error *err)
 {
     eng_buf utf8;
     eng_buf_init(&utf8, SIZE_MAX / 2);

@@ -7,7 +7,7 @@ static const eng_zip_limits ZIP_LIMITS = {
     .members = 20000, .member_max = 256u << 20, .total_max = 2048ull << 20};
 enum { DEPTH_MAX = 200 };
 
-eng_status eng_office_open(const eng_source *s, eng_office *o, eng_error *err)
+eng_status eng_office_open(const eng_input *s, eng_office *o, eng_error *err)
 {
     *o = (eng_office){.source = s};
     eng_page_init(&o->page, s->arena, s->text_max);
@@ -81,7 +81,7 @@ static eng_status all_nodes(void *ctx, eng_error *err)
     int more;
     size_t nodes = 0;
     while ((more = xmlTextReaderRead(reader)) == 1) {
-        if ((++nodes & 4095) == 0 && eng_source_cancelled(r->office->source))
+        if ((++nodes & 4095) == 0 && eng_input_cancelled(r->office->source))
             return eng_fail(err, ENG_ECANCELLED, "cancelled");
         eng_status status = one_node(reader, r->on, r->part, err);
         if (status < 0)

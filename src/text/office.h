@@ -9,14 +9,14 @@
 #include <libxml/xmlreader.h>
 
 typedef struct {
-    const eng_source *source;
+    const eng_input *source;
     eng_zip *zip;
     eng_page page;
     bool nomem; /* a copy failed: noticed at the next element */
 } eng_office;
 
 /* ENG_EINVALID: no such archive. */
-eng_status eng_office_open(const eng_source *s, eng_office *o, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_office_open(const eng_input *s, eng_office *o, eng_error *err) ENG_MUST_CHECK;
 void eng_office_close(eng_office *o);
 
 /*

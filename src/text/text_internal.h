@@ -74,13 +74,13 @@ typedef struct {
     const eng_extract_options *options;
     eng_arena *arena;
     size_t text_max;
-} eng_source;
+} eng_input;
 
 /* Shows a page as the file's one document; ENG_EINVALID where it holds no text. */
-eng_status eng_source_show(const eng_source *s, eng_page *page, eng_extract *doc, eng_error *err);
-bool eng_source_cancelled(const eng_source *s);
+eng_status eng_input_show(const eng_input *s, eng_page *page, eng_extract *doc, eng_error *err);
+bool eng_input_cancelled(const eng_input *s);
 
-typedef eng_status eng_extract_fn(const eng_source *s, eng_error *err);
+typedef eng_status eng_extract_fn(const eng_input *s, eng_error *err);
 eng_extract_fn eng_extract_html, eng_extract_pdf, eng_extract_docx, eng_extract_pptx,
     eng_extract_csv, eng_extract_tsv, eng_extract_jsonl;
 
