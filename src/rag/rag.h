@@ -1,0 +1,73 @@
+/*
+ * From documents to passages that are found: the steps of ingestion and of retrieval, each a function
+ * over plain data. Who calls them when, and what is open, is the engine's business.
+ */
+#ifndef ENG_RAG_H
+#define ENG_RAG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "text/text.h"
+
+/* ---- The encoder, as the engine lends it ---------------------------------------------------------- */
+
+typedef struct {
+    size_t dim;        /* of a vector; 0: there is no encoder, and texts are found by words alone */
+    size_t max_tokens; /* where a text is cut off, special tokens included */
+    /* Tokens of a piece of text, without special ones; where there is no encoder, its words. */
+    size_t (*count)(void *ctx, eng_str text);
+    /* out[count][dim], of length 1. Blocks; from any thread. */
+    eng_status (*encode)(void *ctx, const eng_str *texts, size_t count, bool query, float *out,
+                         eng_error *err);
+    void *ctx;
+} eng_rag_encoder;
+
+/* ---- Drafts: documents on their way in -------------------------------------------------------------- */
+
+enum { ENG_DRAFT_HASH = 32 };
+
+/* A document that is ready to be stored but for its vectors. Lives in the arena it was made in. */
+typedef struct {
+    eng_str id;    /* its owner's, or one made of its content */
+    eng_str title; /* may be empty, as what follows */
+    eng_str url;
+    eng_str metadata; /* a JSON object, or empty */
+    eng_str text;
+    eng_language language;
+    unsigned char hash[ENG_DRAFT_HASH]; /* of all above: the same hash is the same document */
+    const eng_passage *passages;
+    size_t passage_count;
+    size_t tokens; /* of its passages; what they repeat of one another counts twice */
+} eng_draft;
+
+/* What a document is made of before it is cut; views that outlive the draft. */
+typedef struct {
+    eng_str id; /* ptr NULL: to be made */
+    eng_str title;
+    eng_str url;
+    eng_str metadata;
+    eng_str text;            /* UTF-8, not blank */
+    eng_str language;        /* a tag; empty: guessed from the text */
+    const eng_block *blocks; /* NULL: found in the text */
+    size_t block_count;
+} eng_draft_source;
+
+/* Fills in all but the passages: enough to tell whether the store has this document already. */
+eng_status eng_draft_begin(const eng_draft_source *source, eng_arena *arena, eng_draft *out,
+                           eng_error *err) ENG_MUST_CHECK;
+/* Cuts it. */
+eng_status eng_draft_cut(eng_draft *d, const eng_draft_source *source, const eng_cut_options *cut,
+                         eng_arena *arena, eng_error *err) ENG_MUST_CHECK;
+
+/*
+ * What is embedded of a passage: its title and headings stand before its text, which alone may say
+ * little ("Prazo: 7 dias."). In the arena; cut so that the whole fits the encoder.
+ */
+eng_status eng_draft_embedded(const eng_draft *d, size_t passage, const eng_rag_encoder *encoder,
+                              eng_arena *arena, eng_str *out, eng_error *err) ENG_MUST_CHECK;
+
+/* "como-funciona-1f8a2b3c": see eng_collection_slug. */
+void eng_slug(eng_str title, char out[ENG_SLUG_SIZE]);
+
+#endif
