@@ -127,6 +127,8 @@ typedef struct eng_options {
     const char *hub_token; /* for models that are not everybody's; NULL: none */
     bool hub_offline;      /* the hub is never asked */
     size_t embed_queue;    /* tokens of texts that may wait to be embedded; 0: 262,144 */
+    const char *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
+                                although they are not public; NULL: none */
 } eng_options;
 
 ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out, eng_error *err) ENG_MUST_CHECK;
@@ -474,6 +476,211 @@ ENG_EXPORT void eng_ranking_free(eng_ranking *ranking);
 typedef void eng_rerank_done(void *ctx, eng_ranking *result, const eng_error *err);
 ENG_EXPORT eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_rerank_done *done, void *ctx,
                                        eng_error *err) ENG_MUST_CHECK;
+/* ---- Knowledge: collections ----------------------------------------------------------------------- */
+
+/* How texts are cut into passages: at most `size` units, repeating at most `overlap` of them. */
+typedef struct eng_cutting {
+    uint32_t size;     /* 0: the default, 200 tokens or 1,000 characters */
+    uint32_t overlap;  /* smaller than size */
+    bool characters;   /* the unit; else the embedding model's tokens */
+} eng_cutting;
+
+/* A collection as it is made, or changed: what is not set stays as it is, or is the default. */
+typedef struct eng_collection_spec {
+    eng_str title;           /* ptr NULL: not set; what people call it, 1 to 512 characters */
+    const eng_cutting *chunk;  /* NULL: not set */
+    eng_str embedding_model; /* ptr NULL: not set */
+} eng_collection_spec;
+
+typedef struct eng_collection {
+    const char *name;
+    const char *title;
+    uint64_t documents;
+    uint64_t passages;
+    uint64_t bytes;              /* of the documents' texts */
+    const char *embedding_model; /* "" where none is installed: then words alone are searched */
+    eng_cutting chunk;
+    int64_t created_ms;
+    int64_t updated_ms;
+} eng_collection;
+
+/* Names: 1 to 200 bytes of UTF-8 without slashes, control characters and "..": else ENG_EINVALID with
+ * the field "name". There already: ENG_ECONFLICT. */
+ENG_EXPORT eng_status eng_collection_make(eng *e, eng_str name, const eng_collection_spec *spec,
+                                          eng_collection **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_collection_get(eng *e, eng_str name, eng_collection **out,
+                                         eng_error *err) ENG_MUST_CHECK;
+/* A title is changed at once. Another chunk or model is a job (else *job is 0) that embeds everything
+ * anew beside what answers, and then takes its place. */
+ENG_EXPORT eng_status eng_collection_change(eng *e, eng_str name, const eng_collection_spec *spec,
+                                            int64_t *job, eng_collection **out,
+                                            eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_collection_drop(eng *e, eng_str name, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_collection_free(eng_collection *c);
+
+/* The name of a title's collection: an ASCII slug of it and a short hash, "como-funciona-1f8a2b3c". */
+#define ENG_SLUG_SIZE 64
+ENG_EXPORT void eng_collection_slug(eng_str title, char out[ENG_SLUG_SIZE]);
+
+/* In the order in which they were made. */
+typedef struct eng_collection_page {
+    eng_collection *items;
+    size_t count;
+    char next[ENG_NEXT_SIZE];
+} eng_collection_page;
+ENG_EXPORT eng_status eng_collection_list(eng *e, unsigned limit, const char *next,
+                                          eng_collection_page **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_collection_page_free(eng_collection_page *page);
+
+/* ---- Knowledge: documents --------------------------------------------------------------------------- */
+
+/* What is to become a document, or, where a file is a table, a document a row. */
+typedef struct eng_source {
+    eng_str id;       /* 1 to 512 bytes of UTF-8; ptr NULL: one is made from the content */
+    eng_str title;    /* ptr NULL: the file's own, or its name */
+    eng_str url;      /* ptr NULL: none */
+    eng_str metadata; /* a JSON object; ptr NULL: none */
+    eng_str text;     /* ptr NULL: `bytes` are a file's */
+    eng_str bytes;
+    eng_str file;     /* the file's name, for its ending */
+    eng_str type;     /* its Content-Type */
+} eng_source;
+
+typedef enum eng_ingest_state {
+    ENG_INGEST_INDEXED,
+    ENG_INGEST_UNCHANGED,
+    ENG_INGEST_REPLACED,
+    ENG_INGEST_FAILED
+} eng_ingest_state;
+ENG_EXPORT const char *eng_ingest_state_name(eng_ingest_state state);
+
+typedef struct eng_ingested {
+    const char *id;    /* "" where it failed before it had one */
+    eng_ingest_state state;
+    uint32_t passages;
+    uint32_t tokens;
+    eng_status why;    /* where it failed */
+    const char *error; /* likewise; NULL else */
+} eng_ingested;
+
+typedef struct eng_ingest_report {
+    eng_ingested *items; /* in the sources' order */
+    size_t count;
+    double extract_ms, cut_ms, embed_ms, store_ms, index_ms, total_ms;
+} eng_ingest_report;
+
+typedef struct eng_ingest_options {
+    bool make;     /* the collection, if need be, */
+    eng_str title; /* with this title; ptr NULL: its name */
+    bool (*cancelled)(void *ctx);                /* may be NULL */
+    void (*progress)(void *ctx, uint64_t done);  /* sources that are done; may be NULL */
+    void *ctx;
+} eng_ingest_options;
+
+/*
+ * Takes sources in. When it returns all that is not FAILED is durable and found by every search. A
+ * source that cannot be taken fails alone. The same id with the same content is UNCHANGED, with other
+ * content REPLACED at once: readers see the old or the new. An id twice: the last wins. From a worker.
+ */
+ENG_EXPORT eng_status eng_ingest(eng *e, eng_str collection, const eng_source *sources,
+                                 size_t count, const eng_ingest_options *options,
+                                 eng_ingest_report **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_ingest_report_free(eng_ingest_report *report);
+/* The same as a job: when this returns the sources are durable, though not yet found. */
+ENG_EXPORT eng_status eng_ingest_later(eng *e, eng_str collection, const eng_source *sources,
+                                       size_t count, const eng_ingest_options *options,
+                                       int64_t *job, eng_error *err) ENG_MUST_CHECK;
+
+/* A file's text, as ingestion would take it; documents of its rows one after the other. */
+typedef struct eng_extracted {
+    const char *text;
+    size_t text_len;
+    const char *title, *language, *url; /* "" where the file does not say */
+} eng_extracted;
+ENG_EXPORT eng_status eng_extract_text(eng *e, const eng_source *source, eng_extracted **out,
+                                       eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_extracted_free(eng_extracted *x);
+
+typedef struct eng_passage_info {
+    uint64_t id;
+    uint64_t start, end; /* bytes of the document's text */
+    uint32_t tokens;
+    const char *heading; /* "" where none stands above it */
+} eng_passage_info;
+
+typedef struct eng_document {
+    const char *id;
+    const char *title;    /* "" where it has none */
+    const char *url;      /* likewise */
+    const char *metadata; /* a JSON object */
+    const char *language; /* "pt", "" where unknown */
+    uint64_t bytes;
+    uint64_t tokens;
+    uint64_t version;     /* 1, and one more with each replacement */
+    int64_t created_ms;
+    int64_t updated_ms;
+    /* Of one document; not in lists. */
+    const char *text;
+    const eng_passage_info *passages;
+    size_t passage_count;
+} eng_document;
+
+ENG_EXPORT eng_status eng_document_get(eng *e, eng_str collection, eng_str id, eng_document **out,
+                                       eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_document_free(eng_document *d);
+/* Gone from the store and from every search when it returns. */
+ENG_EXPORT eng_status eng_document_remove(eng *e, eng_str collection, eng_str id,
+                                          eng_error *err) ENG_MUST_CHECK;
+typedef struct eng_document_page {
+    eng_document *items;
+    size_t count;
+    char next[ENG_NEXT_SIZE];
+} eng_document_page;
+ENG_EXPORT eng_status eng_document_list(eng *e, eng_str collection, unsigned limit,
+                                        const char *next, eng_document_page **out,
+                                        eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_document_page_free(eng_document_page *page);
+
+/* ---- Knowledge: search -------------------------------------------------------------------------------- */
+
+typedef enum eng_search_mode { ENG_SEARCH_HYBRID, ENG_SEARCH_DENSE, ENG_SEARCH_BM25 } eng_search_mode;
+
+typedef struct eng_search_query {
+    eng_str text;
+    unsigned top_k;         /* 1 to 1000; 0: 5 */
+    eng_search_mode mode;
+    double threshold;       /* 0 to 1: results below it are left out */
+    eng_str filter;         /* JSON; ptr NULL: none */
+    bool group_by_document; /* each document once, by its best passage */
+    bool explain;
+    bool (*cancelled)(void *ctx); /* may be NULL */
+    void *ctx;
+} eng_search_query;
+
+typedef struct eng_result {
+    const char *document;
+    const char *title;
+    const char *url;
+    uint64_t passage;
+    uint64_t start, end; /* bytes of the document's text */
+    const char *text;
+    double score;             /* 0 to 1; orders the results */
+    double dense, bm25;       /* each half's, 0 to 1; NaN where it was not asked */
+    const char *metadata;     /* a JSON object */
+    const char *heading;
+    const char *explain;      /* JSON; NULL where it was not asked for */
+} eng_result;
+
+typedef struct eng_results {
+    eng_result *items;
+    size_t count;
+    double embed_ms, search_ms, read_ms, total_ms;
+} eng_results;
+
+/* ENG_EINVALID names the field: query, top_k, threshold, filter. */
+ENG_EXPORT eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
+                                 eng_results **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_results_free(eng_results *results);
 
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 

@@ -42,6 +42,8 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_MODELS] = {"--models", "DIR", "models beside those of the data, shared by all; off",
                         NULL},
     [ENG_SET_HUB] = {"--hub", "URL", "where models are pulled from", NULL},
+    [ENG_SET_FETCH_ALLOW] = {"--fetch-allow", "LIST",
+                             "hosts and addresses to fetch from although they are not public", NULL},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
     [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},
@@ -63,6 +65,7 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_LOG_LEVEL] = {KIND_CHOICE, {"ENGENHO_LOG_LEVEL"}, "info", 0, 0, false},
     [ENG_SET_LOG_FORMAT] = {KIND_CHOICE, {"ENGENHO_LOG_FORMAT"}, "logfmt", 0, 0, false},
     [ENG_SET_MODELS] = {KIND_TEXT, {"ENGENHO_MODELS"}, NULL, 0, 0, false},
+    [ENG_SET_FETCH_ALLOW] = {KIND_TEXT, {"ENGENHO_FETCH_ALLOW"}, NULL, 0, 0, false},
     [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
     [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
     [ENG_SET_HUB_TOKEN] = {KIND_TEXT, {"HF_TOKEN"}, NULL, 0, 0, true},
@@ -138,6 +141,7 @@ eng_options eng_cli_engine_options(eng_cli *cli, const char *data)
         .data = data,
         .models = shared_models(cli),
         .hub = eng_cli_config_text(cli, ENG_SET_HUB),
+        .fetch_allow = eng_cli_config_text(cli, ENG_SET_FETCH_ALLOW),
         .hub_token = eng_cli_config_text(cli, ENG_SET_HUB_TOKEN),
         .hub_offline = is_on(eng_cli_config_text(cli, ENG_SET_HUB_OFFLINE)),
     };

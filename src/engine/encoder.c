@@ -280,6 +280,18 @@ eng_status eng_encoder_read(const eng_encoder *enc, eng_str text, eng_prompt pro
     return status;
 }
 
+eng_status eng_encoder_count(const eng_encoder *enc, eng_str text, eng_tokens *scratch,
+                             size_t *count, eng_error *err)
+{
+    eng_token_options options = {.whole = true, .bare = true};
+    eng_tokens_reset(scratch);
+    eng_status status =
+        eng_tokenizer_add(enc->tokenizer, text, ENG_NO_PAIR, &options, scratch, err);
+    if (status == ENG_OK)
+        *count = scratch->count;
+    return status;
+}
+
 eng_status eng_encoder_read_pair(const eng_encoder *enc, eng_str question, eng_str text,
                                  eng_tokens *tokens, bool *truncated, eng_error *err)
 {

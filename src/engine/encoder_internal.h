@@ -30,6 +30,10 @@ eng_status eng_encoder_read_pair(const eng_encoder *enc, eng_str question, eng_s
 eng_status eng_encoder_read_ids(const eng_encoder *enc, eng_str ids, eng_tokens *tokens,
                                 bool *truncated, eng_error *err) ENG_MUST_CHECK;
 
+/* How many tokens a text of any length has, without special ones; tokens is scratch. */
+eng_status eng_encoder_count(const eng_encoder *enc, eng_str text, eng_tokens *scratch,
+                             size_t *count, eng_error *err) ENG_MUST_CHECK;
+
 /* A context of the network, for as long as it is needed; kept for the next when given back. */
 eng_status eng_encoder_take(eng_encoder *enc, unsigned threads, eng_nn_context **out,
                             eng_error *err) ENG_MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "engine/encoder_internal.h"
+#include "engine/knowledge.h"
 #include "kern/kern.h"
 #include "net/net.h"
 #include "text/text.h"
@@ -269,6 +269,8 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
     if (status == ENG_OK)
         status = eng_embedder_new(options->embed_queue, &e->embedder, err);
     if (status == ENG_OK)
+        status = eng_knowledge_new(e, options, &e->knowledge, err);
+    if (status == ENG_OK)
         status = eng_jobs_start(e, kinds, options->job_threads, err);
     atomic_store(&e->collections, collections);
     return status;
@@ -305,6 +307,7 @@ void eng_close(eng *e)
         return;
     eng_jobs_stop(e->jobs);
     eng_keys_clear(e);
+    eng_knowledge_free(e->knowledge);
     eng_embedder_free(e->embedder);
     eng_models_close(e->models);
     eng_store_close(e->store);

@@ -44,6 +44,7 @@ struct eng {
     struct eng_models *models;     /* model_internal.h */
     struct eng_embedder *embedder; /* encoder_internal.h */
     eng_hub hub;                   /* where they are pulled from; never changes while open */
+    struct eng_knowledge *knowledge; /* knowledge.h */
 
     _Atomic uint64_t collections;
     _Atomic uint64_t free_bytes; /* of the file system, as of free_ns */
@@ -138,6 +139,8 @@ struct eng_job_kind {
 extern const eng_job_kind eng_job_kinds[];
 eng_status eng_backup_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_doctor_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_ingest_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_reembed_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 
 /* How far the run is (total 0: not known). False: stop. From any thread of the run. */
 bool eng_job_report(eng_job_run *run, uint64_t done, uint64_t total);

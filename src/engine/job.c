@@ -16,6 +16,8 @@ const eng_job_kind eng_job_kinds[] = {
     {"backup", false, eng_backup_run},
     {"doctor", true, eng_doctor_run},
     {"pull", true, eng_pull_run},
+    {"ingest", true, eng_ingest_run},
+    {"reembed", true, eng_reembed_run},
     {0},
 };
 

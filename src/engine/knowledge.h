@@ -1,0 +1,127 @@
+/*
+ * Knowledge: collections that are open, and what goes into and comes out of them.
+ *
+ *     shelf.c       a collection that is open: its index follows the store
+ *     collection.c  made, listed, changed, dropped
+ *     ingest.c      sources into documents: extract, cut, embed, store, index
+ *     later.c       the same as a job
+ *     document.c    one, a list, removal
+ *     search.c      a question into passages
+ *     filter.c      conditions and metadata, between JSON and the index
+ *     page.c ...    as everywhere
+ *
+ * The store is the truth. An index is a folder of its own for each generation, DATA/index/ID; it follows
+ * the store's log of changes, also after a crash, and what is damaged is thrown away and filled anew.
+ *
+ * Writing is one at a time in a collection: the store's commit and the index's following are one step
+ * for other writers. Readers wait for nobody. Between the two a reader may be shown passages by the index
+ * that the store no longer has: it waits for the writer and looks again (search.c).
+ */
+#ifndef ENG_KNOWLEDGE_H
+#define ENG_KNOWLEDGE_H
+
+#include "engine/encoder_internal.h"
+#include "engine/engine_internal.h"
+#include "index/index.h"
+#include "rag/rag.h"
+
+/* ---- Filters (filter.c) --------------------------------------------------------------------------- */
+
+/* A filter's JSON as the index takes it, in the arena. ENG_EINVALID with the field "filter". */
+eng_status eng_filter_read(eng_str json, eng_arena *arena, const eng_filter **out,
+                           eng_error *err) ENG_MUST_CHECK;
+/* A metadata object as fields of the index, in the arena; "" has none. */
+eng_status eng_metadata_fields(eng_str json, eng_arena *arena, const eng_index_field **out,
+                               size_t *count, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Open collections (shelf.c) --------------------------------------------------------------------- */
+
+typedef struct eng_shelf {
+    struct eng_shelf *next;
+    int64_t id; /* in the store */
+    size_t users;
+    bool dropped; /* closed when the last user has gone */
+
+    pthread_mutex_t writing; /* who changes the collection or its index */
+    /* What a generation fixes; changed with `writing` and `lock` held, read with either. */
+    pthread_rwlock_t lock;
+    eng_index *index;
+    int64_t generation;
+    int64_t cutting;
+    int64_t seq; /* the last change that the index has; of the writer's */
+    eng_cutting chunk;
+    char *model; /* its id; "" for none */
+    uint32_t dims;
+} eng_shelf;
+
+typedef struct eng_knowledge {
+    pthread_mutex_t lock;
+    eng_shelf *shelves;
+    char *dir;                       /* DATA/index */
+    struct eng_http_client *fetcher; /* of pages that somebody names */
+} eng_knowledge;
+
+eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge **out,
+                             eng_error *err) ENG_MUST_CHECK;
+void eng_knowledge_free(eng_knowledge *k);
+
+/* The collection of this name, open; its row too, in the arena. ENG_ENOTFOUND: "no collection 'x'". */
+eng_status eng_shelf_hold(eng *e, eng_str name, eng_arena *arena, eng_store_collection *row,
+                          eng_shelf **out, eng_error *err) ENG_MUST_CHECK;
+void eng_shelf_release(eng *e, eng_shelf *shelf);
+/* With `writing` held: what the store has and the index has not. */
+eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err) ENG_MUST_CHECK;
+/* The collection is gone from the store. */
+void eng_shelf_drop(eng *e, int64_t id);
+/* Merging and flushing, a piece at a time; false: nothing is left to do. For a thread with time. */
+bool eng_knowledge_tend(eng *e);
+
+/* ---- Encoders, as rag takes them --------------------------------------------------------------------- */
+
+typedef struct {
+    eng *e;
+    eng_open_model *model; /* NULL: none is installed */
+    eng_str name;
+    bool bulk;
+    bool (*cancelled)(void *ctx);
+    void *ctx;
+    eng_tokens tokens; /* scratch of counting: so one of these is one thread's */
+} eng_lent_encoder;
+
+/* The model of a collection; "" gives words in place of tokens, and no vectors. */
+eng_status eng_encoder_lend(eng *e, const char *model, eng_lent_encoder *lent, eng_rag_encoder *out,
+                            eng_error *err) ENG_MUST_CHECK;
+void eng_encoder_back(eng_lent_encoder *lent);
+
+/* ---- Settings ------------------------------------------------------------------------------------------ */
+
+/* A cutting's settings as JSON and back. */
+eng_status eng_cutting_write(const eng_cutting *chunk, eng_arena *arena, eng_str *out,
+                             eng_error *err) ENG_MUST_CHECK;
+eng_status eng_cutting_read(eng_str json, eng_arena *arena, eng_cutting *out,
+                            eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Ingestion (ingest.c), for later.c ------------------------------------------------------------------ */
+
+eng_status eng_collection_ready(eng *e, eng_str name, const eng_ingest_options *options,
+                                eng_error *err) ENG_MUST_CHECK;
+/* What a source's bytes hold, or what is at its url: each document to `document`. */
+eng_status eng_source_read(eng *e, const eng_source *source, const eng_extract_options *how,
+                           eng_error *err) ENG_MUST_CHECK;
+/* A draft with its vectors (floats[passages][dim]) as the store takes it, into memory of the caller's:
+ * as many passages and vectors as the draft has passages. */
+void eng_store_fill_parts(const eng_draft *d, const float *floats, size_t dim,
+                          eng_store_passage *passages, eng_store_vector *vectors,
+                          eng_store_parts *out);
+
+/* ---- Embedding anew (reembed.c) ------------------------------------------------------------------------- */
+
+/* A job; chunk NULL and model.ptr NULL: as it is. */
+eng_status eng_reembed_later(eng *e, const eng_store_collection *row, const eng_cutting *chunk,
+                             eng_str model, int64_t *job, eng_error *err) ENG_MUST_CHECK;
+/* The id and width of a model by its name; without one the default's, or none ("" and 0) where none is
+ * here. In the arena. */
+eng_status eng_collection_model(eng *e, eng_str name, eng_arena *arena, eng_str *id, uint32_t *dims,
+                                eng_error *err) ENG_MUST_CHECK;
+
+#endif
