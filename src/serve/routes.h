@@ -10,12 +10,21 @@ extern const eng_route eng_routes_jobs[];
 extern const eng_route eng_routes_care[];
 extern const eng_route eng_routes_models[];
 extern const eng_route eng_routes_embed[];
+extern const eng_route eng_routes_collections[];
+extern const eng_route eng_routes_documents[];
+extern const eng_route eng_routes_search[];
 
 extern const eng_field eng_health_shape[];
 extern const eng_field eng_key_shape[];
 extern const eng_field eng_job_shape[];
 extern const eng_field eng_model_shape[];
 extern const eng_field eng_job_begun_shape[]; /* {"job": id} */
+
+extern const eng_field eng_collection_shape[];
+extern const eng_field eng_result_shape[];
+
+/* Answers with a job that has begun. */
+eng_status eng_say_job(eng_reply *out, int64_t job);
 
 /* The fields of a query for a page of a list. */
 extern const eng_field eng_page_query[];

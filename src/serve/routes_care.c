@@ -23,7 +23,7 @@ const eng_field eng_job_begun_shape[] = {
     {0},
 };
 
-static eng_status say_job(eng_reply *out, int64_t job)
+eng_status eng_say_job(eng_reply *out, int64_t job)
 {
     eng_json_writer *w = eng_reply_json(out);
     eng_json_open(w, '{');
@@ -40,14 +40,14 @@ static eng_status backup(eng_request *req, eng_reply *out, eng_error *err)
     if (to.ptr[0] != '/' || memchr(to.ptr, '\0', to.len))
         return eng_fail_field(err, ENG_EINVALID, ENG_STR("to"), "expected an absolute path");
     eng_status status = eng_backup(eng_req_engine(req), to.ptr, &job, err);
-    return status < 0 ? status : say_job(out, job);
+    return status < 0 ? status : eng_say_job(out, job);
 }
 
 static eng_status doctor(eng_request *req, eng_reply *out, eng_error *err)
 {
     int64_t job;
     eng_status status = eng_doctor(eng_req_engine(req), eng_req_bool(req, "repair"), &job, err);
-    return status < 0 ? status : say_job(out, job);
+    return status < 0 ? status : eng_say_job(out, job);
 }
 
 const eng_route eng_routes_care[] = {

@@ -1,0 +1,219 @@
+/* Collections: made, listed, changed, removed. */
+#include "base/error.h"
+#include "serve/routes.h"
+
+enum { NAME_BYTES = 200, TITLE_CHARS = 512, CHUNK_MAX = 100000 };
+
+/* ---- Shapes ---- */
+
+static const eng_field chunk_fields[] = {
+    {"size", ENG_INT, .min = 1, .max = CHUNK_MAX, .doc = "Most units of a passage.",
+     .example = "200"},
+    {"overlap", ENG_INT, .min = 0, .max = CHUNK_MAX,
+     .doc = "Units at most that a passage repeats of the one before; smaller than size.",
+     .example = "20"},
+    {"unit", ENG_CHOICE, .choices = "tokens|characters", .doc = "What is counted.",
+     .example = "\"tokens\""},
+    {0},
+};
+
+static const eng_field make_fields[] = {
+    {"name", ENG_TEXT, .required = true, .min = 1, .max = NAME_BYTES,
+     .doc = "What its routes call it.", .example = "\"manuais\""},
+    {"title", ENG_TEXT, .min = 1, .max = TITLE_CHARS, .doc = "What people call it.",
+     .example = "\"Manuais da loja\""},
+    {"chunk", ENG_OBJECT, .of = chunk_fields, .doc = "How its texts are cut into passages."},
+    {"embedding_model", ENG_TEXT, .min = 1, .max = NAME_BYTES,
+     .doc = "An installed encoder; without it the default one."},
+    {0},
+};
+
+static const eng_field change_fields[] = {
+    {"title", ENG_TEXT, .min = 1, .max = TITLE_CHARS, .doc = "What people call it."},
+    {"chunk", ENG_OBJECT, .of = chunk_fields,
+     .doc = "How its texts are cut from now on: everything is embedded anew, as a job."},
+    {"embedding_model", ENG_TEXT, .min = 1, .max = NAME_BYTES,
+     .doc = "Another encoder: everything is embedded anew, as a job."},
+    {0},
+};
+
+#define COLLECTION_FIELDS                                                                          \
+    {"name", ENG_TEXT, .required = true, .doc = "What its routes call it."},                       \
+        {"title", ENG_TEXT, .required = true, .doc = "What people call it."},                      \
+        {"documents", ENG_INT, .required = true, .doc = "How many it holds."},                     \
+        {"passages", ENG_INT, .required = true, .doc = "Into how many they are cut."},             \
+        {"bytes", ENG_INT, .required = true, .doc = "Of the documents' texts."},                   \
+        {"embedding_model", ENG_TEXT, .required = true, .nullable = true,                          \
+         .doc = "The encoder; null where none is installed."},                                     \
+        {"chunk", ENG_OBJECT, .required = true, .of = chunk_fields,                                \
+         .doc = "How its texts are cut."},                                                         \
+        {"created_at", ENG_TIME, .required = true, .doc = "When it was made."},                    \
+    {                                                                                              \
+        "updated_at", ENG_TIME, .required = true, .doc = "When it last changed."                   \
+    }
+
+const eng_field eng_collection_shape[] = {COLLECTION_FIELDS, {0}};
+static const eng_field changed_shape[] = {
+    COLLECTION_FIELDS,
+    {"job", ENG_INT, .doc = "The job that embeds it anew; absent where nothing has to be."},
+    {0},
+};
+
+static const eng_field list_reply[] = {
+    {"collections", ENG_LIST, .required = true, .items = ENG_OBJECT, .of = eng_collection_shape,
+     .doc = "In the order in which they were made."},
+    {"next", ENG_TEXT, .doc = "For the next page; absent on the last."},
+    {0},
+};
+
+/* ---- Writing ---- */
+
+/* Leaves the object open. */
+static void write_collection(eng_json_writer *w, const eng_collection *c)
+{
+    eng_json_open(w, '{');
+    eng_json_member(w, "name", eng_str_of(c->name));
+    eng_json_member(w, "title", eng_str_of(c->title));
+    eng_json_name(w, ENG_STR("documents"));
+    eng_json_uint(w, c->documents);
+    eng_json_name(w, ENG_STR("passages"));
+    eng_json_uint(w, c->passages);
+    eng_json_name(w, ENG_STR("bytes"));
+    eng_json_uint(w, c->bytes);
+    eng_json_name(w, ENG_STR("embedding_model"));
+    if (c->embedding_model[0])
+        eng_json_string(w, eng_str_of(c->embedding_model));
+    else
+        eng_json_null(w);
+    eng_json_name(w, ENG_STR("chunk"));
+    eng_json_open(w, '{');
+    eng_json_name(w, ENG_STR("size"));
+    eng_json_uint(w, c->chunk.size);
+    eng_json_name(w, ENG_STR("overlap"));
+    eng_json_uint(w, c->chunk.overlap);
+    eng_json_member(w, "unit", c->chunk.characters ? ENG_STR("characters") : ENG_STR("tokens"));
+    eng_json_close(w, '}');
+    eng_write_time(w, "created_at", c->created_ms);
+    eng_write_time(w, "updated_at", c->updated_ms);
+}
+
+/* ---- Handlers ---- */
+
+/* What the fields say of a collection; *chunk is where spec->chunk points. */
+static void read_spec(const eng_request *req, eng_collection_spec *spec, eng_cutting *chunk)
+{
+    *spec = (eng_collection_spec){.title = {NULL, 0}, .embedding_model = {NULL, 0}};
+    if (eng_req_has(req, "title"))
+        spec->title = eng_req_text(req, "title");
+    if (eng_req_has(req, "embedding_model"))
+        spec->embedding_model = eng_req_text(req, "embedding_model");
+    if (!eng_req_has(req, "chunk"))
+        return;
+    const eng_json *v = eng_req_json(req, "chunk");
+    const eng_json *size = eng_json_get(v, ENG_STR("size"));
+    const eng_json *overlap = eng_json_get(v, ENG_STR("overlap"));
+    *chunk = (eng_cutting){.size = size ? (uint32_t)size->as.integer : 0,
+                           .overlap = overlap ? (uint32_t)overlap->as.integer : 0,
+                           .characters = eng_str_eq(eng_json_text(eng_json_get(v, ENG_STR("unit"))),
+                                                    ENG_STR("characters"))};
+    spec->chunk = chunk;
+}
+
+static eng_status make(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_collection_spec spec;
+    eng_cutting chunk;
+    read_spec(req, &spec, &chunk);
+    eng_collection *c = NULL;
+    eng_status status = eng_collection_make(eng_req_engine(req), eng_req_text(req, "name"), &spec,
+                                            &c, err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    write_collection(w, c);
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
+}
+
+static eng_status show(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_collection *c = NULL;
+    eng_status status = eng_collection_get(eng_req_engine(req), eng_req_path(req, "c"), &c, err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    write_collection(w, c);
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
+}
+
+static eng_status change(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_collection_spec spec;
+    eng_cutting chunk;
+    read_spec(req, &spec, &chunk);
+    eng_collection *c = NULL;
+    int64_t job = 0;
+    eng_status status = eng_collection_change(eng_req_engine(req), eng_req_path(req, "c"), &spec,
+                                              &job, &c, err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    write_collection(w, c);
+    if (job) {
+        eng_json_name(w, ENG_STR("job"));
+        eng_json_int(w, job);
+    }
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
+}
+
+static eng_status drop(eng_request *req, eng_reply *out, eng_error *err)
+{
+    (void)out;
+    return eng_collection_drop(eng_req_engine(req), eng_req_path(req, "c"), err);
+}
+
+static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_collection_page *page = NULL;
+    eng_status status = eng_collection_list(eng_req_engine(req), eng_page_limit(req),
+                                            eng_page_next(req), &page, err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    eng_json_open(w, '{');
+    eng_json_name(w, ENG_STR("collections"));
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < page->count; i++) {
+        write_collection(w, &page->items[i]);
+        eng_json_close(w, '}');
+    }
+    eng_json_close(w, ']');
+    if (page->next[0])
+        eng_json_member(w, "next", eng_str_of(page->next));
+    eng_json_close(w, '}');
+    eng_collection_page_free(page);
+    return ENG_OK;
+}
+
+const eng_route eng_routes_collections[] = {
+    {ENG_GET, "/v1/collections", ENG_ROLE_READ, NULL, list_reply, list, "Lists the collections.",
+     .query = eng_page_query, .where = ENG_ON_WORKER},
+    {ENG_POST, "/v1/collections", ENG_ROLE_WRITE, make_fields, eng_collection_shape, make,
+     "Makes a collection.", .status = 201, .fails = "409",
+     .example = "{\"name\": \"manuais\", \"title\": \"Manuais da loja\"}", .where = ENG_ON_WORKER,
+     .takes = ENG_TAKES_JSON},
+    {ENG_GET, "/v1/collections/{c}", ENG_ROLE_READ, NULL, eng_collection_shape, show,
+     "Shows a collection.", .fails = "404", .where = ENG_ON_WORKER},
+    {ENG_PATCH, "/v1/collections/{c}", ENG_ROLE_WRITE, change_fields, changed_shape, change,
+     "Changes a collection's title, cutting or encoder.", .fails = "404",
+     .example = "{\"title\": \"Manuais\"}", .where = ENG_ON_WORKER, .takes = ENG_TAKES_JSON},
+    {ENG_DELETE, "/v1/collections/{c}", ENG_ROLE_WRITE, NULL, NULL, drop,
+     "Removes a collection with all it holds.", .fails = "404", .status = 204,
+     .where = ENG_ON_WORKER},
+    {0},
+};
