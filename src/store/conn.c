@@ -71,8 +71,13 @@ eng_status eng_conn_fail(eng_conn *c, int code, eng_error *err)
     case SQLITE_IOERR:
         return fail_system(c, "read or write", err);
     default:
-        return eng_fail(err, ENG_EINTERNAL, "'%s': %s", c->path, sqlite3_errmsg(c->db));
+        break;
     }
+    /* A byte of the header that no SQLite has written, for which it has no code of its own. */
+    const char *message = sqlite3_errmsg(c->db);
+    bool damaged = code == SQLITE_ERROR && strcmp(message, "unsupported file format") == 0;
+    return eng_fail(err, damaged ? ENG_ECORRUPT : ENG_EINTERNAL, "'%s' %s: %s", c->path,
+                    damaged ? "is damaged" : "cannot be used", message);
 }
 
 /* ---- Transactions ---- */
