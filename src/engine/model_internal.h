@@ -59,9 +59,10 @@ typedef struct eng_models {
     char *names; /* DATA/models/names */
     char *files;
     char *incoming;
-    char *opened;              /* DATA/open */
-    const char *link;          /* from a folder in there to the files */
-    struct eng_models *shared; /* others' models, for all to read: never written to, but for `opened`
+    char *opened;     /* DATA/open */
+    const char *link; /* from a folder in there to the files */
+    struct eng_models
+        *shared;              /* others' models, for all to read: never written to, but for `opened`
                                   where that is allowed; or NULL */
     _Atomic uint64_t changes; /* grows when a model comes or goes */
     pthread_mutex_t lock;     /* held while a manifest comes or goes, and its files with it */
