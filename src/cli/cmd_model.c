@@ -12,18 +12,48 @@ static eng_str megabytes(eng_arena *arena, double bytes)
     return eng_arena_format(arena, "%.0f MB", bytes / 1e6);
 }
 
+/* To other programs a collection is a model too; who asks here has a command of its own for those. */
+static bool is_collection(const eng_json *model)
+{
+    return eng_str_eq(eng_json_text(eng_json_get(model, ENG_STR("kind"))), ENG_STR("collection"));
+}
+
+static size_t count_models(const eng_json *models)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < eng_json_count(models); i++)
+        count += !is_collection(eng_json_at(models, i));
+    return count;
+}
+
+static eng_status print_models_json(const eng_json *models, eng_error *err)
+{
+    eng_buf out;
+    eng_buf_init(&out, 64 << 20);
+    eng_json_writer w = eng_json_write_to(&out);
+    eng_json_open(&w, '[');
+    for (size_t i = 0; i < eng_json_count(models); i++)
+        if (!is_collection(eng_json_at(models, i)))
+            eng_json_copy(&w, eng_json_at(models, i));
+    eng_json_close(&w, ']');
+    eng_buf_byte(&out, '\n');
+    return eng_cli_flush(&out, err);
+}
+
 static eng_status print_models(eng_cli *cli, const eng_json *models, eng_error *err)
 {
-    size_t rows = eng_json_count(models) + 1;
+    size_t rows = count_models(models) + 1;
     eng_str *cells = eng_arena_array(&cli->arena, rows * COLUMNS, sizeof *cells);
     if (!cells)
         return eng_fail_nomem(err);
     const eng_str heading[COLUMNS] = {ENG_STR("MODEL"), ENG_STR("KIND"), ENG_STR("SIZE"),
                                       ENG_STR("FROM")};
     memcpy(cells, heading, sizeof heading);
-    for (size_t i = 0; i + 1 < rows; i++) {
+    for (size_t i = 0, at = 1; i < eng_json_count(models); i++) {
         const eng_json *model = eng_json_at(models, i);
-        eng_str *row = cells + (i + 1) * COLUMNS;
+        if (is_collection(model))
+            continue;
+        eng_str *row = cells + at++ * COLUMNS;
         double bytes = 0;
         eng_json_number(eng_json_get(model, ENG_STR("bytes")), &bytes);
         row[0] = eng_json_text(eng_json_get(model, ENG_STR("id")));
@@ -103,7 +133,7 @@ static eng_status list(eng_cli *cli, eng_error *err)
         status = eng_cli_call(s, "GET", "/v1/models", ENG_STR(""), &models, err);
     models = eng_json_get(models, ENG_STR("data"));
     if (status == ENG_OK)
-        status = cli->json ? eng_cli_print_json(models, err) : print_models(cli, models, err);
+        status = cli->json ? print_models_json(models, err) : print_models(cli, models, err);
     eng_cli_session_close(s);
     return status;
 }

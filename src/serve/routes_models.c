@@ -14,7 +14,8 @@ const eng_field eng_model_shape[] = {
      .example = "1764000000"},
     {"owned_by", ENG_TEXT, .required = true, .doc = "Who published it.",
      .example = "\"sentence-transformers\""},
-    {"kind", ENG_TEXT, .doc = "\"encoder\" or \"reranker\".", .example = "\"encoder\""},
+    {"kind", ENG_TEXT, .doc = "\"encoder\", \"reranker\" or \"collection\".",
+     .example = "\"encoder\""},
     {"architecture", ENG_TEXT, .doc = "What the network is.", .example = "\"bert\""},
     {"revision", ENG_TEXT, .doc = "The hub's commit; absent where it came from elsewhere."},
     {"source", ENG_TEXT, .doc = "\"hub\", \"folder\" or \"wheel\".", .example = "\"hub\""},
@@ -34,7 +35,7 @@ static const eng_field one_reply[] = {
     {"object", ENG_TEXT, .required = true, .doc = "\"model\"."},
     {"created", ENG_INT, .required = true, .doc = "When it was pulled, in seconds since 1970."},
     {"owned_by", ENG_TEXT, .required = true, .doc = "Who published it."},
-    {"kind", ENG_TEXT, .doc = "\"encoder\" or \"reranker\"."},
+    {"kind", ENG_TEXT, .doc = "\"encoder\", \"reranker\" or \"collection\"."},
     {"architecture", ENG_TEXT, .doc = "What the network is."},
     {"revision", ENG_TEXT, .doc = "The hub's commit; absent where it came from elsewhere."},
     {"source", ENG_TEXT, .doc = "\"hub\", \"folder\" or \"wheel\"."},
@@ -106,6 +107,58 @@ static void write_files(eng_json_writer *w, const eng_model *m)
     eng_json_close(w, ']');
 }
 
+/* ---- Collections: models too, that answer from what they hold ---- */
+
+#define COLLECTION "engenho/"
+
+typedef void write_collection(eng_json_writer *w, const eng_collection *c);
+
+static eng_status each_collection(eng *e, eng_json_writer *w, write_collection *write,
+                                  eng_error *err)
+{
+    char next[ENG_NEXT_SIZE] = "";
+    do {
+        eng_collection_page *page = NULL;
+        eng_status status = eng_collection_list(e, 1000, next[0] ? next : NULL, &page, err);
+        if (status < 0)
+            return status;
+        for (size_t i = 0; i < page->count; i++)
+            write(w, &page->items[i]);
+        memcpy(next, page->next, sizeof next);
+        eng_collection_page_free(page);
+    } while (next[0]);
+    return ENG_OK;
+}
+
+static void write_id(eng_json_writer *w, const char *key, const eng_collection *c)
+{
+    char id[512];
+    snprintf(id, sizeof id, COLLECTION "%s", c->name);
+    eng_json_member(w, key, eng_str_of(id));
+}
+
+static void write_as_model(eng_json_writer *w, const eng_collection *c)
+{
+    eng_json_open(w, '{');
+    write_id(w, "id", c);
+    eng_json_member(w, "object", ENG_STR("model"));
+    eng_json_name(w, ENG_STR("created"));
+    eng_json_int(w, c->created_ms / 1000);
+    eng_json_member(w, "owned_by", ENG_STR("engenho"));
+    eng_json_member(w, "kind", ENG_STR("collection"));
+    eng_json_close(w, '}');
+}
+
+static eng_status show_collection(eng_request *req, eng_str name, eng_reply *out, eng_error *err)
+{
+    eng_collection *c = NULL;
+    eng_status status = eng_collection_get(eng_req_engine(req), name, &c, err);
+    if (status == ENG_OK)
+        write_as_model(eng_reply_json(out), c);
+    eng_collection_free(c);
+    return status;
+}
+
 /* ---- Handlers ---- */
 
 static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
@@ -123,15 +176,19 @@ static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
         write_model(w, &models->models[i]);
         eng_json_close(w, '}');
     }
+    eng_model_list_free(models);
+    status = each_collection(eng_req_engine(req), w, write_as_model, err);
     eng_json_close(w, ']');
     eng_json_close(w, '}');
-    eng_model_list_free(models);
-    return ENG_OK;
+    return status;
 }
 
 static eng_status show(eng_request *req, eng_str name, eng_reply *out, eng_error *err)
 {
     eng_model *model = NULL;
+    eng_str collection = ENG_STR(COLLECTION);
+    if (eng_str_starts(name, collection))
+        return show_collection(req, eng_str_sub(name, collection.len, name.len), out, err);
     eng_status status = eng_model_get(eng_req_engine(req), name, &model, err);
     if (status < 0)
         return status;
@@ -260,6 +317,22 @@ static const char *weights_sum(const eng_model *m)
     return "";
 }
 
+static void write_details(eng_json_writer *w, const char *format, const char *family,
+                          const char *precision)
+{
+    eng_json_name(w, ENG_STR("details"));
+    eng_json_open(w, '{');
+    eng_json_member(w, "format", eng_str_of(format));
+    eng_json_member(w, "family", eng_str_of(family));
+    eng_json_name(w, ENG_STR("families"));
+    eng_json_open(w, '[');
+    eng_json_string(w, eng_str_of(family));
+    eng_json_close(w, ']');
+    eng_json_member(w, "parameter_size", ENG_STR(""));
+    eng_json_member(w, "quantization_level", eng_str_of(precision));
+    eng_json_close(w, '}');
+}
+
 static void write_tag(eng_json_writer *w, const eng_model *m)
 {
     eng_json_open(w, '{');
@@ -269,17 +342,20 @@ static void write_tag(eng_json_writer *w, const eng_model *m)
     eng_json_name(w, ENG_STR("size"));
     eng_json_uint(w, m->bytes);
     eng_json_member(w, "digest", eng_str_of(weights_sum(m)));
-    eng_json_name(w, ENG_STR("details"));
-    eng_json_open(w, '{');
-    eng_json_member(w, "format", ENG_STR("safetensors"));
-    eng_json_member(w, "family", eng_str_of(m->architecture));
-    eng_json_name(w, ENG_STR("families"));
-    eng_json_open(w, '[');
-    eng_json_string(w, eng_str_of(m->architecture));
-    eng_json_close(w, ']');
-    eng_json_member(w, "parameter_size", ENG_STR(""));
-    eng_json_member(w, "quantization_level", ENG_STR("INT8"));
+    write_details(w, "safetensors", m->architecture, "INT8");
     eng_json_close(w, '}');
+}
+
+static void write_as_tag(eng_json_writer *w, const eng_collection *c)
+{
+    eng_json_open(w, '{');
+    write_id(w, "name", c);
+    write_id(w, "model", c);
+    eng_write_time(w, "modified_at", c->updated_ms ? c->updated_ms : 1);
+    eng_json_name(w, ENG_STR("size"));
+    eng_json_uint(w, c->bytes);
+    eng_json_member(w, "digest", ENG_STR(""));
+    write_details(w, "", "collection", "");
     eng_json_close(w, '}');
 }
 
@@ -295,10 +371,11 @@ static eng_status tags(eng_request *req, eng_reply *out, eng_error *err)
     eng_json_open(w, '[');
     for (size_t i = 0; i < models->count; i++)
         write_tag(w, &models->models[i]);
+    eng_model_list_free(models);
+    status = each_collection(eng_req_engine(req), w, write_as_tag, err);
     eng_json_close(w, ']');
     eng_json_close(w, '}');
-    eng_model_list_free(models);
-    return ENG_OK;
+    return status;
 }
 
 static eng_status version(eng_request *req, eng_reply *out, eng_error *err)
