@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,8 +66,10 @@ static void start_server(void)
     check(mkdtemp(data) && pipe(out) == 0, "no folder");
     server = fork();
     if (server == 0) {
+        /* Ends with us, however we end, and holds nothing of ours, such as a lock on the machine. */
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(out[1], STDOUT_FILENO);
-        close(out[0]);
+        close_range(3, ~0U, 0);
         execl("build/engenho", "engenho", "serve", "--listen", "127.0.0.1:0", "--data", data,
               "--access-log", "off", (char *)NULL);
         _exit(127);
