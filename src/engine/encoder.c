@@ -285,8 +285,8 @@ eng_status eng_encoder_count(const eng_encoder *enc, eng_str text, eng_tokens *s
 {
     eng_token_options options = {.whole = true, .bare = true};
     eng_tokens_reset(scratch);
-    eng_status status =
-        eng_tokenizer_add(enc->tokenizer, text, ENG_NO_PAIR, &options, scratch, err);
+    eng_status status = eng_tokenizer_add(enc->tokenizer, text, ENG_NO_PAIR, &options, scratch,
+                                          err);
     if (status == ENG_OK)
         *count = scratch->count;
     return status;

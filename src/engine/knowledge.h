@@ -2,6 +2,7 @@
  * Knowledge: collections that are open, and what goes into and comes out of them.
  *
  *     shelf.c       a collection that is open: its index follows the store
+ *     tend.c        merging and flushing of indexes, when there is time
  *     collection.c  made, listed, changed, dropped
  *     ingest.c      sources into documents: extract, cut, embed, store, index
  *     later.c       the same as a job
@@ -48,7 +49,8 @@ typedef struct eng_shelf {
     eng_index *index;
     int64_t generation;
     int64_t cutting;
-    int64_t seq; /* the last change that the index has; of the writer's */
+    int64_t seq;       /* the last change that the index has; of the writer's */
+    int64_t forgotten; /* changes up to this one the store was told to forget; the tender's */
     eng_cutting chunk;
     char *model; /* its id; "" for none */
     uint32_t dims;
@@ -59,6 +61,9 @@ typedef struct eng_knowledge {
     eng_shelf *shelves;
     char *dir;                       /* DATA/index */
     struct eng_http_client *fetcher; /* of pages that somebody names */
+    pthread_t tender;                /* tend.c: begun by the first write */
+    pthread_cond_t wake;             /* something was written, or all ends; with `lock` */
+    bool tending, written, closing;
 } eng_knowledge;
 
 eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge **out,
@@ -73,8 +78,10 @@ void eng_shelf_release(eng *e, eng_shelf *shelf);
 eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err) ENG_MUST_CHECK;
 /* The collection is gone from the store. */
 void eng_shelf_drop(eng *e, int64_t id);
-/* Merging and flushing, a piece at a time; false: nothing is left to do. For a thread with time. */
-bool eng_knowledge_tend(eng *e);
+/* Something was written: the indexes are tended by a thread with time, which merges, flushes, and lets the
+ * store forget the changes that are flushed (tend.c). */
+void eng_knowledge_wake(eng *e);
+void eng_knowledge_rest(eng_knowledge *k);
 
 /* ---- Encoders, as rag takes them --------------------------------------------------------------------- */
 

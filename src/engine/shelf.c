@@ -20,6 +20,7 @@ eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge *
     if (!k)
         return eng_fail_nomem(err);
     pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->wake, NULL);
     k->dir = eng_path_join(e->data, "index");
     eng_status status = k->dir ? ENG_OK : eng_fail_nomem(err);
     if (status == ENG_OK)
@@ -45,6 +46,7 @@ void eng_knowledge_free(eng_knowledge *k)
 {
     if (!k)
         return;
+    eng_knowledge_rest(k);
     while (k->shelves) {
         eng_shelf *s = k->shelves;
         k->shelves = s->next;
@@ -54,6 +56,7 @@ void eng_knowledge_free(eng_knowledge *k)
         shelf_free(s);
     }
     eng_http_client_free(k->fetcher);
+    pthread_cond_destroy(&k->wake);
     pthread_mutex_destroy(&k->lock);
     eng_free(k->dir);
     eng_free(k);
@@ -490,6 +493,7 @@ eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err)
 {
     eng_error why;
     eng_status status = follow(e, shelf, &why);
+    eng_knowledge_wake(e);
     if (worthless(status))
         return make_anew(e, shelf, err);
     if (status < 0 && err)
@@ -555,24 +559,4 @@ void eng_shelf_drop(eng *e, int64_t id)
         shelf_free(s);
     if (generation)
         remove_folder(e, generation);
-}
-
-bool eng_knowledge_tend(eng *e)
-{
-    bool any = false;
-    pthread_mutex_lock(&e->knowledge->lock);
-    for (eng_shelf *s = e->knowledge->shelves; s; s = s->next) {
-        if (s->dropped || !s->index || pthread_mutex_trylock(&s->writing) != 0)
-            continue;
-        s->users++;
-        pthread_mutex_unlock(&e->knowledge->lock);
-        bool more = false;
-        if (s->index && eng_index_step(s->index, &more, NULL) == ENG_OK)
-            any |= more;
-        pthread_mutex_unlock(&s->writing);
-        pthread_mutex_lock(&e->knowledge->lock);
-        s->users--; /* one that was dropped meanwhile goes with the engine */
-    }
-    pthread_mutex_unlock(&e->knowledge->lock);
-    return any;
 }

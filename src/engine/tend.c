@@ -1,0 +1,109 @@
+/*
+ * The care of indexes: small pieces to large ones, what is in memory to files, the store's log of changes
+ * shortened by what is in files. One thread of low priority does it, begun by the first write, a piece at
+ * a time, so that a writer waits for one piece at most. What it leaves undone costs time, never data.
+ */
+#include "base/error.h"
+#include "engine/knowledge.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { NICE = 15, FORGET = 256 };
+
+/* The changes that are in the index's files need not be kept; many at once, for each time costs a sync. */
+static void forget(eng *e, eng_shelf *s)
+{
+    eng_index_view *view;
+    eng_index_stats stats;
+    if (eng_index_view_new(s->index, &view, NULL) < 0)
+        return;
+    eng_index_view_stats(view, &stats);
+    eng_index_view_free(view);
+    eng_status forgotten = stats.mark
+                               ? eng_store_change_forget(e->store, s->id, (int64_t)stats.mark, NULL)
+                               : ENG_OK;
+    (void)forgotten; /* a longer log is all that a failure leaves */
+}
+
+/* One piece for a shelf; true: there is more. With `writing` held. */
+static bool tend_shelf(eng *e, eng_shelf *s)
+{
+    bool more = false;
+    if (!s->index)
+        return false;
+    if (eng_index_step(s->index, &more, NULL) < 0)
+        return false; /* whoever writes or reads next meets the same, and says so */
+    if (!more)
+        forget(e, s);
+    return more;
+}
+
+/* The next shelf behind `after` that nobody writes to, held; NULL: none. With the registry's lock held. */
+static eng_shelf *next_shelf(eng_shelf *s)
+{
+    for (; s; s = s->next) {
+        if (!s->dropped && pthread_mutex_trylock(&s->writing) == 0) {
+            s->users++;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static bool tend_all(eng *e)
+{
+    eng_knowledge *k = e->knowledge;
+    bool any = false;
+    for (eng_shelf *before = NULL, *s;; before = s) {
+        pthread_mutex_lock(&k->lock);
+        s = k->closing ? NULL : next_shelf(before ? before->next : k->shelves);
+        pthread_mutex_unlock(&k->lock);
+        eng_shelf_release(e, before); /* held so far, so that its place in the list was there */
+        if (!s)
+            return any;
+        any |= tend_shelf(e, s);
+        pthread_mutex_unlock(&s->writing);
+    }
+}
+
+static void *tend(void *arg)
+{
+    eng *e = arg;
+    eng_knowledge *k = e->knowledge;
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    pthread_mutex_lock(&k->lock);
+    while (!k->closing) {
+        if (!k->written)
+            pthread_cond_wait(&k->wake, &k->lock);
+        k->written = false;
+        pthread_mutex_unlock(&k->lock);
+        while (tend_all(e))
+            ;
+        pthread_mutex_lock(&k->lock);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+void eng_knowledge_wake(eng *e)
+{
+    eng_knowledge *k = e->knowledge;
+    pthread_mutex_lock(&k->lock);
+    k->written = true;
+    if (!k->tending && !k->closing) /* without a thread the next write tries again */
+        k->tending = pthread_create(&k->tender, NULL, tend, e) == 0;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void eng_knowledge_rest(eng_knowledge *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->closing = true;
+    bool wait = k->tending;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+    if (wait)
+        pthread_join(k->tender, NULL);
+}
