@@ -139,6 +139,12 @@ void eng_cli_session_close(eng_cli_session *s);
  * detail as its message. */
 eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
                         const eng_json **reply, eng_error *err) ENG_MUST_CHECK;
+/* The same with a body of another type than JSON. */
+eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
+                        eng_str body, const eng_json **reply, eng_error *err) ENG_MUST_CHECK;
+/* The path of --collection's routes, "/v1/collections/default/search"; in the command's arena. */
+eng_status eng_cli_collection_path(eng_cli *cli, const char *rest, eng_str *out,
+                                   eng_error *err) ENG_MUST_CHECK;
 /* Waits for a job, with a progress bar on a terminal; *job is its final state. A job that failed is
  * an error. */
 eng_status eng_cli_wait_job(eng_cli_session *s, int64_t id, const eng_json **job,

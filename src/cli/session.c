@@ -75,13 +75,19 @@ static eng_status judge(int http, const eng_json *reply, eng_error *err)
 eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
                         const eng_json **reply, eng_error *err)
 {
-    static const char *const headers[] = {"Content-Type: application/json",
-                                          "Accept: application/json", NULL};
+    return eng_cli_send(s, method, path, "application/json", body, reply, err);
+}
+
+eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
+                        eng_str body, const eng_json **reply, eng_error *err)
+{
     const eng_json *answer = NULL;
     eng_http_answer got = {0};
     eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
-    if (!url.ptr)
+    eng_str content = eng_arena_format(&s->cli->arena, "Content-Type: %s", type);
+    if (!url.ptr || !content.ptr)
         return eng_fail_nomem(err);
+    const char *const headers[] = {content.ptr, "Accept: application/json", NULL};
     eng_http_call call = {
         .method = method,
         .url = url.ptr,

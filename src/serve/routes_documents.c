@@ -172,12 +172,13 @@ static eng_status from_json(eng_request *req, sources *s, eng_error *err)
     return ENG_OK;
 }
 
-static eng_str field_text(eng_request *req, const char *name)
+/* The n-th part of this name that is no file, counted from 0. */
+static eng_str field_text(eng_request *req, const char *name, size_t n)
 {
     size_t count;
     const eng_part *parts = eng_req_parts(req, &count);
     for (size_t i = 0; i < count; i++) {
-        if (!parts[i].filename.ptr && eng_str_eq(parts[i].name, eng_str_of(name)))
+        if (!parts[i].filename.ptr && eng_str_eq(parts[i].name, eng_str_of(name)) && n-- == 0)
             return parts[i].content;
     }
     return (eng_str){NULL, 0};
@@ -192,7 +193,7 @@ static eng_status form_metadata(eng_request *req, eng_str *out, eng_error *err)
     eng_json_writer w = eng_json_write_to(&text);
     eng_json_open(&w, '{');
     for (size_t i = 0; i < 2; i++) {
-        eng_str value = field_text(req, names[i]);
+        eng_str value = field_text(req, names[i], 0);
         if (value.len)
             eng_json_member(&w, names[i], value);
     }
@@ -219,12 +220,13 @@ static eng_status from_form(eng_request *req, sources *s, eng_error *err)
     size_t count;
     const eng_part *parts = eng_req_parts(req, &count);
     eng_source source = {.id = {NULL, 0}, .title = {NULL, 0}, .text = {NULL, 0}};
-    eng_str url = field_text(req, "url");
+    eng_str url = field_text(req, "url", 0);
     source.url = url.len ? url : (eng_str){NULL, 0};
     eng_status status = form_metadata(req, &source.metadata, err);
     for (size_t i = 0; status == ENG_OK && i < count; i++) {
         if (!is_file(&parts[i]))
             continue;
+        source.id = field_text(req, "id", s->count); /* the i-th id is the i-th file's */
         source.bytes = parts[i].content;
         source.file = parts[i].filename.ptr ? parts[i].filename : ENG_STR("");
         source.type = parts[i].type;
