@@ -241,7 +241,8 @@ static void clean(eng_buf *b, size_t from)
     b->len = (size_t)(to - b->data);
 }
 
-bool eng_is_nfc(eng_str text)
+/* Nothing in it could compose: quick, and false for some text that is in NFC all the same. */
+static bool is_nfc(eng_str text)
 {
     for (size_t i = 0; i < text.len;) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -268,7 +269,7 @@ static size_t piece_end(eng_str text, size_t from)
 
 static eng_status compose(eng_str piece, eng_buf *out, eng_error *err)
 {
-    if (eng_is_nfc(piece)) {
+    if (is_nfc(piece)) {
         eng_buf_str(out, piece);
         return ENG_OK;
     }
@@ -289,7 +290,7 @@ static eng_status compose(eng_str piece, eng_buf *out, eng_error *err)
     return ENG_OK;
 }
 
-eng_status eng_compose(eng_str text, eng_buf *out, eng_error *err)
+static eng_status compose_all(eng_str text, eng_buf *out, eng_error *err)
 {
     for (size_t at = 0; at < text.len;) {
         size_t end = piece_end(text, at);
@@ -327,7 +328,7 @@ eng_status eng_charset_read(eng_str bytes, eng_str charset, eng_buf *out, eng_er
         status = eng_buf_check(&raw, "text", err);
     if (status == ENG_OK && raw.len) {
         clean(&raw, 0);
-        status = eng_compose(eng_buf_view(&raw), out, err);
+        status = compose_all(eng_buf_view(&raw), out, err);
     }
     eng_buf_clear(&raw);
     return status;

@@ -10,13 +10,6 @@
 #include "base/str.h"
 #include "text/text.h"
 
-/* ---- NFC ---- */
-
-/* Nothing in it could compose: quick, and false for some text that is in NFC all the same. */
-bool eng_is_nfc(eng_str text);
-/* Appends valid UTF-8 in NFC. */
-eng_status eng_compose(eng_str text, eng_buf *out, eng_error *err);
-
 /* ---- Writing a document ---- */
 
 /*
