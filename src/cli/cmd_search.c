@@ -130,7 +130,8 @@ static eng_status show(const eng_cli *cli, const eng_json *reply, eng_error *err
     eng_json_number(eng_json_get(eng_json_get(reply, ENG_STR("timings")), ENG_STR("total")), &ms);
     if (!eng_json_count(results))
         eng_buf_str(&out, ENG_STR("nothing matches\n"));
-    eng_buf_format(&out, "%zu passages in %.1f ms\n", eng_json_count(results), ms);
+    size_t n = eng_json_count(results);
+    eng_buf_format(&out, "%zu %s in %.1f ms\n", n, n == 1 ? "passage" : "passages", ms);
     return eng_cli_flush(&out, err);
 }
 
