@@ -288,6 +288,8 @@ static bool is_walk(const search *s, const eng_index_query *query, uint32_t cove
         wanted = eng_bits_count(s->allowed, eng_bits_words(s->state->rows));
     if (wanted * NARROW <= s->state->alive)
         return false;
+    if (query->effort)
+        return true;
     double share = (double)wanted / (double)(s->state->alive ? s->state->alive : 1);
     double vectors = (double)nodes * share;
     return vectors * SCAN_COST > (double)effort / share * WALK_COST;

@@ -250,7 +250,7 @@ void graph_insert(graph_scratch *s, eng_graph *g, uint32_t node, const eng_chunk
 
 /* ---- Keeping it ------------------------------------------------------------------------------------------- */
 
-enum { PIECE = 512, CAPACITY_LEAST = 4096 };
+enum { PIECE = 512, CAPACITY_LEAST = 4096, RENEW_LEAST = 1000 };
 
 /* What the threads of one piece share. */
 typedef struct {
@@ -433,7 +433,7 @@ static eng_status grow(eng_embedded *x, const eng_state *s, bool *done, eng_erro
 static eng_status renew(eng_embedded *x, const eng_state *s, bool *done, eng_error *err)
 {
     uint32_t count = s->graph ? atomic_load(&s->graph->count) : 0;
-    if (count < CAPACITY_LEAST / 2 || dead_nodes(s->graph, s) * 4 < count)
+    if (count < RENEW_LEAST || dead_nodes(s->graph, s) * 4 < count)
         return ENG_OK;
     uint64_t room = s->vectors + s->vectors / 8 + CAPACITY_LEAST;
     eng_status status = graph_new(x->dim, (uint32_t)room, &x->growing, err);

@@ -125,7 +125,8 @@ typedef struct eng_index_query {
     float sentences;          /* of the best sentence's cosine in a passage's score; 0..1 */
     const eng_filter *filter; /* NULL: none */
     size_t limit;             /* most candidates; the first k are the same for every limit >= k */
-    uint32_t effort; /* of the graph: how many nodes are kept while searching; 0: default */
+    uint32_t effort; /* of the graph: how many nodes are kept while searching; 0: default, or a
+                                 scan where that is cheaper */
     bool exact;      /* every vector is looked at */
 } eng_index_query;
 

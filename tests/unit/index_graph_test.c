@@ -1,7 +1,7 @@
 /* Searching by vectors, with and without the graph, against looking at every one. */
 #include "index_help.h"
 
-enum { DIM = 48, COUNT = 6000, ASKED = 60, K = 10 };
+enum { DIM = 32, COUNT = 2000, ASKED = 40, K = 10 };
 
 typedef struct {
     float (*vectors)[DIM];
@@ -184,7 +184,7 @@ static void replacing_again_and_again_does_not_lower_recall(void **state)
     new_world(&w, NULL);
     put(&w, 0, COUNT / 2);
     work_off(&w);
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < 4; round++) {
         put(&w, 0, COUNT / 4);
         work_off(&w);
     }
@@ -278,12 +278,12 @@ static void a_large_limit_gives_everything(void **state)
     float query[DIM] = {0, 1};
     eng_error err = {0};
     new_world(&w, NULL);
-    put(&w, 0, 2000);
+    put(&w, 0, 1200);
     work_off(&w);
     eng_index_view *view = view_of(w.x);
     eng_index_query ask = {.mode = ENG_MODE_DENSE, .vector = query, .limit = COUNT, .exact = true};
     assert_ok(eng_index_candidates(view, &ask, hits, &n, &err), err);
-    assert_int_equal(n, 2000);
+    assert_int_equal(n, 1200);
     eng_index_view_free(view);
     end_world(&w);
 }
