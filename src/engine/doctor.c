@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/engine_internal.h"
+#include "engine/model_internal.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHECKS = 6 };
+enum { CHECKS = 7 };
 
 #define FREE_LEAST ((uint64_t)100 << 20)
 
@@ -237,8 +237,62 @@ static void check_restore(exam *x)
         find(x, "restore", ENG_OK, false, "no restore was cut off");
 }
 
+static bool hash_on(void *ctx, uint64_t bytes)
+{
+    (void)bytes;
+    return go_on(ctx);
+}
+
+/* The first file of a model that is not what its manifest says; NULL where all are. */
+static const eng_backup_file *damaged_file(exam *x, const eng_models *m, const eng_model_record *r)
+{
+    for (size_t i = 0; i < r->files.count; i++) {
+        char hex[ENG_HEX_SIZE];
+        const eng_backup_file *wanted = &r->files.files[i];
+        sodium_bin2hex(hex, sizeof hex, wanted->sha256, sizeof wanted->sha256);
+        eng_backup_file got = {.path = eng_str_of(hex)};
+        eng_status status = eng_copy_hashed(m->files, NULL, &got, hash_on, x, NULL);
+        bool same = status == ENG_OK && got.size == wanted->size &&
+                    memcmp(got.sha256, wanted->sha256, sizeof got.sha256) == 0;
+        if (!same && status != ENG_ECANCELLED)
+            return wanted;
+    }
+    return NULL;
+}
+
+/* A damaged file would be taken for the right one by the next pull: so its model is removed with it. */
+static void check_model(exam *x, eng_models *m, const eng_model_record *r)
+{
+    const eng_backup_file *bad = damaged_file(x, m, r);
+    if (!bad)
+        return;
+    bool removed = x->repair && eng_models_remove(m, r->id, NULL) == ENG_OK;
+    find(x, "models", ENG_ECORRUPT, removed, "'%s' of model '%s' is %s", bad->path.ptr, r->id.ptr,
+         removed ? "damaged; the model was removed, to be pulled again" : "damaged: pull it again");
+}
+
+static void check_models(exam *x)
+{
+    eng_models *m = NULL;
+    eng_model_record *all = NULL;
+    size_t count = 0, before = x->found.count;
+    eng_error err = {0};
+    eng_status status = x->run ? ENG_OK : eng_models_open(x->data, NULL, &m, &err);
+    eng_models *own = x->run ? x->run->e->models : m;
+    if (status == ENG_OK)
+        status = eng_models_all(own, &x->arena, &all, &count, &err);
+    if (status < 0)
+        find(x, "models", status, false, "%s", err.message);
+    for (size_t i = 0; i < count && go_on(x); i++)
+        if (all[i].home == own)
+            check_model(x, own, &all[i]);
+    if (x->found.count == before)
+        find(x, "models", ENG_OK, false, "%s", "every file of every model is whole");
+    eng_models_close(m);
+}
+
 static void (*const checks[CHECKS])(exam *x) = {
-    check_folder, check_database, check_secret, check_space, check_tmp, check_restore,
+    check_folder, check_database, check_secret, check_space, check_tmp, check_models, check_restore,
 };
 
 /* ---- By hand ---- */

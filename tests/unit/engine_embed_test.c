@@ -195,6 +195,38 @@ static void a_model_that_is_removed_ends_with_its_last_user(void **state)
     eng_close(e);
 }
 
+static bool has_finding(const place *p, bool repair, eng_status status, bool repaired)
+{
+    eng_error err = {0};
+    eng_findings *found = NULL;
+    bool has = false;
+    assert_ok(eng_examine(p->data, repair, &found, &err), err);
+    for (size_t i = 0; i < found->count; i++)
+        has |= strcmp(found->items[i].check, "models") == 0 && found->items[i].status == status &&
+               found->items[i].repaired == repaired;
+    eng_findings_free(found);
+    return has;
+}
+
+static void a_damaged_model_is_found_and_removed_by_repair(void **state)
+{
+    place *p = *state;
+    eng *e = open_with_models(p, false);
+    eng_model *model = NULL;
+    eng_error err = {0};
+    char file[128] = "models/files/";
+    assert_ok(eng_model_get(e, ENG_STR("t/encoder"), &model, &err), err);
+    snprintf(file + strlen(file), sizeof file - strlen(file), "%s", model->files[0].sha256);
+    eng_model_free(model);
+    eng_close(e);
+    assert_true(has_finding(p, false, ENG_OK, false));
+    change_byte(p->data, file, 0, 1);
+    assert_true(has_finding(p, false, ENG_ECORRUPT, false));
+    assert_true(has_finding(p, true, ENG_ECORRUPT, true));
+    assert_true(has_finding(p, false, ENG_OK, false));
+    assert_false(there(p->data, file));
+}
+
 /* ---- Rankings ---- */
 
 static const eng_str answers[] = {{"o bolo da casa", 14}, {"a roda tem doze", 15}, {"vento", 5}};
@@ -245,6 +277,7 @@ int main(void)
         in_place(many_threads_get_the_same_bits),
         in_place(who_has_gone_is_not_served),
         in_place(a_model_that_is_removed_ends_with_its_last_user),
+        in_place(a_damaged_model_is_found_and_removed_by_repair),
         in_place(an_encoder_ranks_by_likeness_and_words),
         in_place(a_reranker_that_is_here_ranks),
     };
