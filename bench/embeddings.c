@@ -1,7 +1,7 @@
 /*
  * Vectors over HTTP against the library's own: CLIENTS connections, each asking /v1/embeddings for the
- * vector of a text and then for the next, against eng_encoder_encode on the same texts with a thread a
- * processor. Both in turns, in one run; the server is a process of its own, and the clients' time counts
+ * vector of a text and then for the next, against eng_encoder_encode on the same texts, by the better of
+ * its two ways: one call with a thread a processor, or a call of one thread for each. All in turns, in one run; the server is a process of its own, and the clients' time counts
  * against it. No text comes twice, so nothing is remembered. Then what one client alone waits for, and
  * what it waits for while others embed long texts.
  *
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLIENTS = 64, ROUNDS = 5, TEXTS = 1024, DIMENSIONS = 384, ALONE = 200, LONG_CLIENTS = 4 };
+enum { CLIENTS = 64, ROUNDS = 5, TEXTS = 512, DIMENSIONS = 384, ALONE = 100, LONG_CLIENTS = 4 };
 
 static void check(bool ok, const char *what)
 {
@@ -157,13 +157,49 @@ static double served(eng_str *texts)
     return (double)(eng_clock_ns() - began);
 }
 
+typedef struct {
+    eng_encoder *enc;
+    const eng_str *texts;
+    size_t count;
+    float *out;
+} share;
+
+static void *encode_share(void *arg)
+{
+    const share *s = arg;
+    eng_encode_options one = {.threads = 1};
+    check(eng_encoder_encode(s->enc, s->texts, s->count, &one, s->out, NULL, NULL) == ENG_OK,
+          "no vectors");
+    return NULL;
+}
+
+/* A call of one thread for each processor. */
+static double in_shares(eng_encoder *enc, const eng_str *texts, float *out)
+{
+    enum { MOST = 64 };
+    pthread_t threads[MOST];
+    share shares[MOST];
+    size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    n = n < MOST ? n : MOST;
+    uint64_t began = eng_clock_ns();
+    for (size_t i = 0; i < n; i++) {
+        size_t from = TEXTS * i / n, to = TEXTS * (i + 1) / n;
+        shares[i] = (share){enc, texts + from, to - from, out + from * DIMENSIONS};
+        check(pthread_create(&threads[i], NULL, encode_share, &shares[i]) == 0, "no thread");
+    }
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    return (double)(eng_clock_ns() - began);
+}
+
 static double by_library(eng_encoder *enc, const eng_str *texts, float *out, uint64_t *tokens)
 {
     eng_encode_stats stats;
     uint64_t began = eng_clock_ns();
     check(eng_encoder_encode(enc, texts, TEXTS, NULL, out, &stats, NULL) == ENG_OK, "no vectors");
+    double together = (double)(eng_clock_ns() - began), shares = in_shares(enc, texts, out);
     *tokens = stats.tokens;
-    return (double)(eng_clock_ns() - began);
+    return together < shares ? together : shares;
 }
 
 static void fill(eng_buf *pool, eng_str *texts)
