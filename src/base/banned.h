@@ -36,7 +36,7 @@
 /* Names that headers of libraries use for an attribute and a member: only the calls are banned. */
 #ifndef ENG_ALLOC_ITSELF
 #define malloc(size) banned_use_eng_alloc
-#define free(p)      banned_use_eng_free
+#define free(p) banned_use_eng_free
 #endif
 #define random() banned_use_eng_random
 

@@ -62,7 +62,8 @@ static int without_network(void)
 
 static int limit(unsigned what, rlim_t most)
 {
-    return setrlimit((__rlimit_resource_t)what, &(struct rlimit){.rlim_cur = most, .rlim_max = most});
+    return setrlimit((__rlimit_resource_t)what,
+                     &(struct rlimit){.rlim_cur = most, .rlim_max = most});
 }
 
 static _Noreturn void become(const eng_child_options *o, int in, int out)

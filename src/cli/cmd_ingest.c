@@ -300,9 +300,10 @@ const eng_cli_command eng_cmd_ingest = {
     .name = "ingest",
     .args = "FILE|DIR|URL...",
     .summary = "takes files, folders and pages into a collection",
-    .text = "A document goes by its path, so that the same file again is unchanged, and a file that\n"
-            "changed replaces its document. Text, Markdown, HTML, PDF, DOCX, PPTX, CSV, TSV and JSON\n"
-            "lines are read; of a table every row is a document.",
+    .text =
+        "A document goes by its path, so that the same file again is unchanged, and a file that\n"
+        "changed replaces its document. Text, Markdown, HTML, PDF, DOCX, PPTX, CSV, TSV and JSON\n"
+        "lines are read; of a table every row is a document.",
     .example = "engenho ingest manuais/ --collection manuais",
     .options = options,
     .args_min = 1,

@@ -43,7 +43,8 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
                         NULL},
     [ENG_SET_HUB] = {"--hub", "URL", "where models are pulled from", NULL},
     [ENG_SET_FETCH_ALLOW] = {"--fetch-allow", "LIST",
-                             "hosts and addresses to fetch from although they are not public", NULL},
+                             "hosts and addresses to fetch from although they are not public",
+                             NULL},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
     [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},

@@ -41,9 +41,9 @@ struct eng {
 
     eng_jobs *jobs;
 
-    struct eng_models *models;     /* model_internal.h */
-    struct eng_embedder *embedder; /* encoder_internal.h */
-    eng_hub hub;                   /* where they are pulled from; never changes while open */
+    struct eng_models *models;       /* model_internal.h */
+    struct eng_embedder *embedder;   /* encoder_internal.h */
+    eng_hub hub;                     /* where they are pulled from; never changes while open */
     struct eng_knowledge *knowledge; /* knowledge.h */
 
     _Atomic uint64_t collections;

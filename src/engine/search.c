@@ -359,7 +359,8 @@ static eng_status run(search *s, eng_error *err)
         status = eng_filter_read(s->query->filter, &s->out->arena, &s->filter, err);
     pthread_rwlock_rdlock(&s->shelf->lock);
     s->words = s->query->mode != ENG_SEARCH_DENSE;
-    s->dense = s->query->mode != ENG_SEARCH_BM25 && s->shelf->dims > 0;
+    s->dense = s->query->mode != ENG_SEARCH_BM25 &&
+               (eng_index_capabilities(s->shelf->index) & ENG_INDEX_DENSE);
     if (status == ENG_OK && !s->words && !s->dense)
         status = eng_fail_field(err, ENG_EINVALID, ENG_STR("mode"),
                                 "the collection has no vectors: no encoder was installed when it "

@@ -124,9 +124,9 @@ eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options, e
     eng_arena arena;
     eng_arena_init(&arena, 16 << 10, NULL);
     eng_input source = {.bytes = bytes,
-                         .options = options,
-                         .arena = &arena,
-                         .text_max = options->text_max ? options->text_max : TEXT_MAX};
+                        .options = options,
+                        .arena = &arena,
+                        .text_max = options->text_max ? options->text_max : TEXT_MAX};
     eng_status status = (found ? found->extract : by_content(bytes))(&source, err);
     eng_arena_clear(&arena);
     return status;

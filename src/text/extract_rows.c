@@ -122,8 +122,7 @@ static eng_status row_done(row *r, size_t number, eng_status status, const eng_e
 {
     const eng_extract_options *o = r->source->options;
     if (status == ENG_OK)
-        return eng_input_cancelled(r->source) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
-                                               : ENG_OK;
+        return eng_input_cancelled(r->source) ? eng_fail(err, ENG_ECANCELLED, "cancelled") : ENG_OK;
     if (!o->bad_row || r->ended || status == ENG_ENOMEM) {
         if (err)
             *err = *why;

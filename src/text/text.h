@@ -34,7 +34,7 @@ eng_language eng_language_guess(eng_str text);
  * "R$ 1.000,00" is the code "r$1000" and the word "1000".
  */
 typedef enum eng_term_kind {
-    ENG_TERM_WORD,  /* a word's stem without accents; a number, written one way; parts of a code */
+    ENG_TERM_WORD, /* a word's stem without accents; a number, written one way; parts of a code */
     ENG_TERM_PLAIN, /* the stem that the word has when typed without accents or hyphens, if another */
     ENG_TERM_EXACT, /* a word that has accents, in lower case, as it is written */
     ENG_TERM_CODE,  /* a number or code as a whole: "9.9%", "http/2", "r$1000", "c++" */
@@ -250,10 +250,10 @@ typedef struct {
 } eng_extract;
 
 typedef struct {
-    eng_str name;    /* the file's, for its ending and for messages; may be empty */
-    eng_str type;    /* Content-Type; empty or "application/octet-stream": judged by name and bytes */
-    size_t text_max; /* of one document's text; 0: 256 MiB */
-    unsigned timeout_ms; /* of a child process; 0: 30 s */
+    eng_str name; /* the file's, for its ending and for messages; may be empty */
+    eng_str type; /* Content-Type; empty or "application/octet-stream": judged by name and bytes */
+    size_t text_max;              /* of one document's text; 0: 256 MiB */
+    unsigned timeout_ms;          /* of a child process; 0: 30 s */
     bool (*cancelled)(void *ctx); /* may be NULL; asked now and then */
     /* Gets every document; an error ends the extraction and is its own. */
     eng_status (*document)(void *ctx, const eng_extract *doc, eng_error *err);
@@ -272,7 +272,8 @@ eng_status eng_extract_file(eng_str bytes, const eng_extract_options *options,
 
 /* Any bytes that are text as UTF-8 in NFC: by byte order mark, by `charset` (may be empty), as UTF-8,
  * UTF-16 without a mark, or Windows-1252. ENG_ETYPE for what is no text. Into *out, appended. */
-eng_status eng_charset_read(eng_str bytes, eng_str charset, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_charset_read(eng_str bytes, eng_str charset, eng_buf *out,
+                            eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Sentences and passages ----------------------------------------------------------------------- */
 
@@ -286,10 +287,12 @@ bool eng_sentence_next(eng_str text, size_t *at, size_t end, eng_str *out);
 
 /* A piece of a document that is found and shown as one. */
 typedef struct {
-    size_t start, end; /* bytes of the document's text: on characters' bounds, no white space around */
+    size_t start,
+        end; /* bytes of the document's text: on characters' bounds, no white space around */
     uint32_t units;
-    uint8_t kind;    /* eng_block_kind of its first block that is no heading */
-    eng_str heading; /* those above its first line, from the highest: "Frete > Prazos"; may be empty */
+    uint8_t kind; /* eng_block_kind of its first block that is no heading */
+    eng_str
+        heading; /* those above its first line, from the highest: "Frete > Prazos"; may be empty */
 } eng_passage;
 
 typedef struct {
