@@ -223,7 +223,8 @@ static eng_status read_object(reading *r, const eng_json *object, unsigned depth
     size_t count = eng_json_count(object);
     if (!count && depth > 0)
         return refuse(err, "expected a condition, got an empty object");
-    if (depth * 2 >= ENG_FILTER_DEPTH_MAX)
+    /* Each object is two levels of the index, and the operators of a field two more. */
+    if (depth * 2 + 4 > ENG_FILTER_DEPTH_MAX)
         return refuse(err, "nested too deeply");
     eng_filter *f = children(r, count, err);
     if (!f)
