@@ -236,12 +236,16 @@ eng_status eng_collection_change(eng *e, eng_str name, const eng_collection_spec
     eng_arena_init(&arena, 1024, NULL);
     eng_store_collection row;
     eng_cutting chunk;
+    eng_str model;
+    uint32_t dims;
     *job = 0;
     eng_status status = eng_store_collection_get(e->store, name, &arena, &row, err);
     if (status == ENG_ENOTFOUND)
         status = no_collection(name, err);
     if (status == ENG_OK && spec->chunk)
         status = complete(spec->chunk, &chunk, err);
+    if (status == ENG_OK && spec->embedding_model.ptr) /* refused before anything is changed */
+        status = eng_collection_model(e, spec->embedding_model, &arena, &model, &dims, err);
     if (status == ENG_OK && spec->title.ptr)
         status = eng_store_collection_change(e->store, row.id, spec->title, (eng_str){NULL, 0},
                                              err);
@@ -263,7 +267,7 @@ eng_status eng_collection_drop(eng *e, eng_str name, eng_error *err)
     if (status == ENG_ENOTFOUND)
         status = no_collection(name, err);
     if (status == ENG_OK) {
-        eng_shelf_drop(e, row.id);
+        eng_shelf_drop(e, row.id, row.generation);
         atomic_fetch_sub(&e->collections, 1);
     }
     eng_arena_clear(&arena);

@@ -76,8 +76,8 @@ eng_status eng_shelf_hold(eng *e, eng_str name, eng_arena *arena, eng_store_coll
 void eng_shelf_release(eng *e, eng_shelf *shelf);
 /* With `writing` held: what the store has and the index has not. */
 eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err) ENG_MUST_CHECK;
-/* The collection is gone from the store. */
-void eng_shelf_drop(eng *e, int64_t id);
+/* The collection is gone from the store: so goes its index, open or not. */
+void eng_shelf_drop(eng *e, int64_t id, int64_t generation);
 /* Something was written: the indexes are tended by a thread with time, which merges, flushes, and lets the
  * store forget the changes that are flushed (tend.c). */
 void eng_knowledge_wake(eng *e);

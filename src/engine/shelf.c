@@ -541,15 +541,14 @@ eng_status eng_shelf_hold(eng *e, eng_str name, eng_arena *arena, eng_store_coll
     return status;
 }
 
-void eng_shelf_drop(eng *e, int64_t id)
+void eng_shelf_drop(eng *e, int64_t id, int64_t generation)
 {
     pthread_mutex_lock(&e->knowledge->lock);
     eng_shelf *s = find(e->knowledge, id);
     bool free_it = false;
-    int64_t generation = 0;
     if (s) {
         s->dropped = true;
-        generation = s->generation;
+        generation = s->generation ? s->generation : generation;
         free_it = s->users == 0;
         if (free_it)
             unlink_shelf(e->knowledge, s);
