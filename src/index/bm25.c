@@ -17,9 +17,10 @@
 
 #include <math.h>
 
-enum { WINDOW = 4096, ONE = 1 << 18, LIMIT_MAX = 1 << 20 };
+enum { WINDOW = 4096, STRIDE = 16, ONE = 1 << 18 };
 
-typedef uint32_t four __attribute__((vector_size(16)));
+typedef int32_t four __attribute__((vector_size(16)));
+typedef uint64_t two __attribute__((vector_size(16)));
 
 /* A term in the segment at hand. */
 typedef struct {
@@ -127,6 +128,20 @@ static void try_row(search *s, uint32_t row, uint64_t score, size_t others)
         eng_heap_keep(s->heap, (uint32_t)score, s->segment->base + row);
 }
 
+/* Of STRIDE sums one is larger: nearly always none is, so all are looked at with one branch. Behind the
+ * last row of a window they are 0. */
+static inline bool any_over(const uint32_t *sums, int32_t need)
+{
+    four any = {0};
+    for (size_t i = 0; i < STRIDE; i += 4) {
+        four v;
+        memcpy(&v, sums + i, sizeof v);
+        any |= v > need;
+    }
+    two both = (two)any;
+    return both[0] | both[1];
+}
+
 static void search_window(search *s, uint32_t from, uint32_t to)
 {
     size_t others = 0;
@@ -139,14 +154,11 @@ static void search_window(search *s, uint32_t from, uint32_t to)
         if (s->lists[s->order[i]].bound)
             add_list(s, &s->lists[s->order[i]], from, to);
     }
-    for (uint32_t i = 0; i < to - from; i += 4) {
+    for (uint32_t i = 0; i < to - from; i += STRIDE) {
         uint64_t need = s->heap->least - s->prefix[others]; /* not below 0: see the loop above */
-        four v;
-        memcpy(&v, s->sums + i, sizeof v);
-        four over = (four)(v > (uint32_t)need);
-        if (!(over[0] | over[1] | over[2] | over[3]))
+        if (!any_over(s->sums + i, (int32_t)need))
             continue;
-        for (uint32_t j = i; j < i + 4 && j < to - from; j++) {
+        for (uint32_t j = i; j < i + STRIDE; j++) {
             if (s->sums[j] + s->prefix[others] > s->heap->least && s->sums[j] > 0)
                 try_row(s, from + j, s->sums[j], others);
         }
@@ -226,7 +238,7 @@ eng_status eng_bm25_search(const eng_state *state, const eng_plan *plan, const u
     s.lists = eng_alloc_array(plan->count, sizeof *s.lists);
     s.order = eng_alloc_array(plan->count, sizeof *s.order);
     s.prefix = eng_zalloc((plan->count + 1) * sizeof *s.prefix);
-    s.sums = eng_alloc_array(WINDOW + 4, sizeof *s.sums);
+    s.sums = eng_alloc_array(WINDOW, sizeof *s.sums);
     if (!h.items || !s.lists || !s.order || !s.prefix || !s.sums) {
         status = eng_fail_nomem(err);
         goto done;

@@ -104,6 +104,18 @@ static bool grow_table(builder *b)
     return true;
 }
 
+/* Where a key is in the table, or where it would go. */
+static size_t place_of(const builder *b, const char *text, size_t len, uint32_t hash)
+{
+    size_t i = hash & (b->table_cap - 1);
+    for (; b->table[i]; i = (i + 1) & (b->table_cap - 1)) {
+        const key_slot *s = slot_of(b, b->table[i] - 1);
+        if (s->hash == hash && s->len == len && memcmp(b->keys.data + s->at, text, len) == 0)
+            break;
+    }
+    return i;
+}
+
 /* The number of a key that stands at the end of b->keys from `at` on; it is taken back where the key
  * is known already. NONE when memory ran out. */
 static int64_t intern(builder *b, size_t at)
@@ -112,14 +124,10 @@ static int64_t intern(builder *b, size_t at)
     if (b->keys.failed < 0 || (b->slots.count * 2 >= b->table_cap && !grow_table(b)))
         return NONE;
     uint32_t hash = (uint32_t)eng_hash(b->keys.data + at, len);
-    size_t i = hash & (b->table_cap - 1);
-    for (; b->table[i]; i = (i + 1) & (b->table_cap - 1)) {
-        const key_slot *s = slot_of(b, b->table[i] - 1);
-        if (s->hash == hash && s->len == len &&
-            memcmp(b->keys.data + s->at, b->keys.data + at, len) == 0) {
-            b->keys.len = at;
-            return b->table[i] - 1;
-        }
+    size_t i = place_of(b, b->keys.data + at, len, hash);
+    if (b->table[i]) {
+        b->keys.len = at;
+        return b->table[i] - 1;
     }
     key_slot *s = push(&b->slots, sizeof *s);
     if (!s)
@@ -215,17 +223,16 @@ static void count_word(void *ctx, eng_str word)
  * alone elsewhere in the same document. */
 static uint32_t known_words(void *ctx, eng_str word)
 {
-    builder *b = ctx;
-    size_t before = b->slots.count;
-    int64_t key = key_of(b, ENG_KEY_VOCABULARY, word);
-    uint32_t here = key == NONE ? 0 : slot_of(b, (uint32_t)key)->count;
-    if (b->slots.count > before) { /* asked for, not there: taken back */
-        size_t at = slot_of(b, (uint32_t)before)->hash & (b->table_cap - 1);
-        while (b->table[at] != before + 1)
-            at = (at + 1) & (b->table_cap - 1);
-        b->table[at] = 0;
-        b->keys.len = slot_of(b, (uint32_t)before)->at;
-        b->slots.count = before;
+    const builder *b = ctx;
+    char key[ENG_TERM_MAX + 1];
+    uint32_t here = 0;
+    if (word.len > ENG_TERM_MAX)
+        return 0;
+    key[0] = ENG_KEY_VOCABULARY;
+    memcpy(key + 1, word.ptr, word.len);
+    if (b->table_cap) {
+        size_t i = place_of(b, key, word.len + 1, (uint32_t)eng_hash(key, word.len + 1));
+        here = b->table[i] ? slot_of(b, b->table[i] - 1)->count : 0;
     }
     uint32_t there = b->options->count ? b->options->count(b->options->count_ctx, word) : 0;
     return here < UINT32_MAX - there ? here + there : UINT32_MAX;
