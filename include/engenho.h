@@ -39,32 +39,32 @@ extern "C" {
  * Every way to fail: name, value, text, HTTP status, exit code. The values are part of the ABI; the
  * exit codes follow sysexits.h where it has one.
  */
-#define ENG_STATUS_MAP(X)                                                   \
-    X(ENG_OK, 0, "ok", 200, 0)                                              \
-    X(ENG_EUSAGE, -1, "wrong usage", 400, 64)                               \
-    X(ENG_EMALFORMED, -2, "malformed input", 400, 65)                       \
-    X(ENG_ETRUNCATED, -3, "input ends too early", 400, 65)                  \
-    X(ENG_EINVALID, -4, "not acceptable", 422, 65)                          \
-    X(ENG_ETOOBIG, -5, "too large", 413, 65)                                \
-    X(ENG_ETYPE, -6, "wrong type of content", 415, 65)                      \
-    X(ENG_EAUTH, -7, "a key is needed", 401, 77)                            \
-    X(ENG_EFORBIDDEN, -8, "not allowed", 403, 77)                           \
-    X(ENG_ENOTFOUND, -9, "no such thing", 404, 66)                          \
-    X(ENG_EMETHOD, -10, "method not allowed", 405, 64)                      \
-    X(ENG_ECONFLICT, -11, "conflict", 409, 73)                              \
-    X(ENG_ERATE, -12, "too many requests", 429, 75)                         \
-    X(ENG_EBUSY, -13, "busy", 503, 75)                                      \
-    X(ENG_ELOCKED, -14, "held by another process", 503, 75)                 \
-    X(ENG_ECANCELLED, -15, "cancelled", 503, 75)                            \
-    X(ENG_ENOMEM, -16, "out of memory", 503, 71)                            \
-    X(ENG_ENOSPACE, -17, "no space left", 503, 74)                          \
-    X(ENG_EREADONLY, -18, "cannot be written to", 503, 73)                  \
-    X(ENG_EIO, -19, "input or output failed", 500, 74)                      \
-    X(ENG_ECORRUPT, -20, "damaged", 500, 65)                                \
-    X(ENG_EVERSION, -21, "made by another version", 422, 65)                \
-    X(ENG_EUNSUPPORTED, -22, "not supported", 501, 69)                      \
-    X(ENG_EUPSTREAM, -23, "the other side failed", 502, 69)                 \
-    X(ENG_ETIMEOUT, -24, "took too long", 504, 75)                          \
+#define ENG_STATUS_MAP(X)                                                                          \
+    X(ENG_OK, 0, "ok", 200, 0)                                                                     \
+    X(ENG_EUSAGE, -1, "wrong usage", 400, 64)                                                      \
+    X(ENG_EMALFORMED, -2, "malformed input", 400, 65)                                              \
+    X(ENG_ETRUNCATED, -3, "input ends too early", 400, 65)                                         \
+    X(ENG_EINVALID, -4, "not acceptable", 422, 65)                                                 \
+    X(ENG_ETOOBIG, -5, "too large", 413, 65)                                                       \
+    X(ENG_ETYPE, -6, "wrong type of content", 415, 65)                                             \
+    X(ENG_EAUTH, -7, "a key is needed", 401, 77)                                                   \
+    X(ENG_EFORBIDDEN, -8, "not allowed", 403, 77)                                                  \
+    X(ENG_ENOTFOUND, -9, "no such thing", 404, 66)                                                 \
+    X(ENG_EMETHOD, -10, "method not allowed", 405, 64)                                             \
+    X(ENG_ECONFLICT, -11, "conflict", 409, 73)                                                     \
+    X(ENG_ERATE, -12, "too many requests", 429, 75)                                                \
+    X(ENG_EBUSY, -13, "busy", 503, 75)                                                             \
+    X(ENG_ELOCKED, -14, "held by another process", 503, 75)                                        \
+    X(ENG_ECANCELLED, -15, "cancelled", 503, 75)                                                   \
+    X(ENG_ENOMEM, -16, "out of memory", 503, 71)                                                   \
+    X(ENG_ENOSPACE, -17, "no space left", 503, 74)                                                 \
+    X(ENG_EREADONLY, -18, "cannot be written to", 503, 73)                                         \
+    X(ENG_EIO, -19, "input or output failed", 500, 74)                                             \
+    X(ENG_ECORRUPT, -20, "damaged", 500, 65)                                                       \
+    X(ENG_EVERSION, -21, "made by another version", 422, 65)                                       \
+    X(ENG_EUNSUPPORTED, -22, "not supported", 501, 69)                                             \
+    X(ENG_EUPSTREAM, -23, "the other side failed", 502, 69)                                        \
+    X(ENG_ETIMEOUT, -24, "took too long", 504, 75)                                                 \
     X(ENG_EINTERNAL, -25, "a bug of ours", 500, 70)
 
 typedef enum eng_status {
@@ -120,18 +120,20 @@ ENG_EXPORT const eng_build *eng_build_info(void);
 typedef struct eng eng;
 
 typedef struct eng_options {
-    const char *data;      /* the directory; NULL: $XDG_DATA_HOME/engenho or ~/.local/share/engenho */
+    const char *data; /* the directory; NULL: $XDG_DATA_HOME/engenho or ~/.local/share/engenho */
     unsigned job_threads;  /* 0: one a processor */
     const char *models;    /* a folder of models that others share, like DATA/models; NULL: none */
     const char *hub;       /* where models are pulled from; NULL: https://huggingface.co */
     const char *hub_token; /* for models that are not everybody's; NULL: none */
     bool hub_offline;      /* the hub is never asked */
     size_t embed_queue;    /* tokens of texts that may wait to be embedded; 0: 262,144 */
-    const char *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
+    const char
+        *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
                                 although they are not public; NULL: none */
 } eng_options;
 
-ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out,
+                               eng_error *err) ENG_MUST_CHECK;
 /* Running jobs are asked to stop, and go on at the next opening where they can. */
 ENG_EXPORT void eng_close(eng *e);
 ENG_EXPORT const char *eng_data(const eng *e);
@@ -140,26 +142,26 @@ typedef struct eng_health {
     const char *version;
     double uptime_s;
     uint64_t collections;
-    uint64_t disk_free;    /* bytes that may still be written in the data directory */
+    uint64_t disk_free; /* bytes that may still be written in the data directory */
 } eng_health;
 /* From memory, but for one statfs: fit for an event loop. */
 ENG_EXPORT void eng_health_now(eng *e, eng_health *out);
 
 /* Counters for /metrics, from memory. */
 typedef struct eng_counters {
-    uint64_t commits;      /* transactions of the store */
-    uint64_t writes;       /* operations in them; several share a commit */
-    uint64_t store_bytes;  /* of the database file and its log */
+    uint64_t commits;     /* transactions of the store */
+    uint64_t writes;      /* operations in them; several share a commit */
+    uint64_t store_bytes; /* of the database file and its log */
     uint64_t jobs_queued;
     uint64_t jobs_running;
-    uint64_t allocations;  /* since the process began */
-    int64_t allocated;     /* bytes held now */
-    uint64_t embedded;     /* texts that became vectors or scores */
+    uint64_t allocations; /* since the process began */
+    int64_t allocated;    /* bytes held now */
+    uint64_t embedded;    /* texts that became vectors or scores */
     uint64_t embedded_tokens;
     uint64_t embed_batches;
-    uint64_t embed_waiting;   /* tokens in the queue now */
-    uint64_t embed_refused;   /* calls that the queue had no room for */
-    uint64_t cache_hits;      /* texts whose vector was remembered */
+    uint64_t embed_waiting; /* tokens in the queue now */
+    uint64_t embed_refused; /* calls that the queue had no room for */
+    uint64_t cache_hits;    /* texts whose vector was remembered */
     uint64_t cache_misses;
     uint64_t cache_bytes;
 } eng_counters;
@@ -171,15 +173,15 @@ typedef enum eng_role { ENG_ROLE_NONE, ENG_ROLE_READ, ENG_ROLE_WRITE, ENG_ROLE_A
 ENG_EXPORT const char *eng_role_name(eng_role role);
 ENG_EXPORT bool eng_role_of(eng_str name, eng_role *out);
 
-#define ENG_ID_SIZE 17          /* 16 characters and a NUL */
-#define ENG_KEY_SECRET_SIZE 64  /* "eng_", the id, '_', 40 characters, and a NUL */
-#define ENG_KEY_NAME_MAX 200    /* characters */
+#define ENG_ID_SIZE 17         /* 16 characters and a NUL */
+#define ENG_KEY_SECRET_SIZE 64 /* "eng_", the id, '_', 40 characters, and a NUL */
+#define ENG_KEY_NAME_MAX 200   /* characters */
 
 typedef struct eng_key {
     char id[ENG_ID_SIZE];
     const char *name;
     eng_role role;
-    uint32_t rate;              /* requests a minute; 0: no limit */
+    uint32_t rate; /* requests a minute; 0: no limit */
     int64_t created_ms;
 } eng_key;
 
@@ -222,14 +224,14 @@ typedef struct eng_job {
     const char *kind;
     eng_job_state state;
     uint64_t done;
-    uint64_t total;       /* 0: not known */
-    double eta_s;         /* < 0: not known */
-    const char *result;   /* JSON, or NULL */
-    const char *error;    /* a message, or NULL */
+    uint64_t total;     /* 0: not known */
+    double eta_s;       /* < 0: not known */
+    const char *result; /* JSON, or NULL */
+    const char *error;  /* a message, or NULL */
     unsigned attempt;
     int64_t created_ms;
-    int64_t started_ms;   /* 0: not yet */
-    int64_t ended_ms;     /* 0: not yet */
+    int64_t started_ms; /* 0: not yet */
+    int64_t ended_ms;   /* 0: not yet */
 } eng_job;
 
 ENG_EXPORT eng_status eng_job_get(eng *e, int64_t id, eng_job **out, eng_error *err) ENG_MUST_CHECK;
@@ -273,7 +275,7 @@ typedef enum eng_model_type {
 ENG_EXPORT const char *eng_model_type_name(eng_model_type kind);
 
 typedef struct eng_model_file {
-    const char *path;   /* as the model's own files call each other: "1_Pooling/config.json" */
+    const char *path; /* as the model's own files call each other: "1_Pooling/config.json" */
     uint64_t size;
     const char *sha256; /* 64 hexadecimal digits; its place is DATA/models/files/SHA256 */
 } eng_model_file;
@@ -311,11 +313,11 @@ ENG_EXPORT eng_status eng_model_remove(eng *e, eng_str name, eng_error *err) ENG
  * supported can be pulled too. */
 typedef struct eng_catalogue_entry {
     const char *id;
-    const char *names;      /* other names, separated by blanks */
+    const char *names; /* other names, separated by blanks */
     eng_model_type kind;
-    unsigned dimensions;    /* of a vector; 0 for a reranker */
-    unsigned tokens;        /* longest input */
-    uint64_t bytes;         /* to fetch, about */
+    unsigned dimensions; /* of a vector; 0 for a reranker */
+    unsigned tokens;     /* longest input */
+    uint64_t bytes;      /* to fetch, about */
     const char *licence;
     const char *languages;
 } eng_catalogue_entry;
@@ -353,8 +355,8 @@ typedef struct eng_encoder eng_encoder;
 typedef enum eng_prompt { ENG_PROMPT_NONE, ENG_PROMPT_QUERY, ENG_PROMPT_PASSAGE } eng_prompt;
 
 typedef struct eng_encoder_options {
-    bool f32;            /* as exact as its weights, about a third as fast, in place of int8 */
-    const char *query;   /* words before a question, where the model's files tell none; NULL: none */
+    bool f32;          /* as exact as its weights, about a third as fast, in place of int8 */
+    const char *query; /* words before a question, where the model's files tell none; NULL: none */
     const char *passage; /* and before a text that questions look for */
 } eng_encoder_options;
 
@@ -366,7 +368,7 @@ typedef struct eng_encoder_info {
     bool normalised;          /* vectors have length 1 */
     bool shortens;            /* a vector's first floats are a vector too (Matryoshka) */
     bool f32;
-    const char *query;        /* "" for nothing */
+    const char *query; /* "" for nothing */
     const char *passage;
 } eng_encoder_info;
 
@@ -409,21 +411,22 @@ ENG_EXPORT eng_status eng_encoder_score(eng_encoder *enc, eng_str question, cons
  * Vectors of short texts are remembered for a while.
  */
 typedef struct eng_embed {
-    eng_str model;              /* empty: "default" */
-    const eng_str *texts;       /* or: */
-    const eng_str *tokens;      /* ids, 4 bytes each in this machine's order, as the model's tokenizer
+    eng_str model;         /* empty: "default" */
+    const eng_str *texts;  /* or: */
+    const eng_str *tokens; /* ids, 4 bytes each in this machine's order, as the model's tokenizer
                                    makes them; special tokens are added where they are missing */
     size_t count;
     eng_prompt prompt;
-    size_t dimensions;          /* 0: all. ENG_EINVALID, field "dimensions", where it cannot be had */
+    size_t dimensions; /* 0: all. ENG_EINVALID, field "dimensions", where it cannot be had */
     bool bulk;
-    bool whole;                 /* a text that would be cut is refused: ENG_EINVALID, field "input" */
-    bool (*cancelled)(void *x); /* true: nobody waits any more; ENG_ECANCELLED. Any thread; may be NULL */
+    bool whole; /* a text that would be cut is refused: ENG_EINVALID, field "input" */
+    bool (*cancelled)(
+        void *x); /* true: nobody waits any more; ENG_ECANCELLED. Any thread; may be NULL */
     void *x;
 } eng_embed;
 
 typedef struct eng_embeddings {
-    const char *model;    /* its id */
+    const char *model; /* its id */
     size_t count;
     size_t dimensions;
     const float *vectors; /* [count][dimensions] */
@@ -439,8 +442,8 @@ ENG_EXPORT void eng_embeddings_free(eng_embeddings *embeddings);
  * with what came of it: the result, which is its to free, or NULL and the error. `what` and its texts are
  * needed until this returns; `cancelled` and its argument until done is called. */
 typedef void eng_embed_done(void *ctx, eng_embeddings *result, const eng_error *err);
-ENG_EXPORT eng_status eng_embed_begin(eng *e, const eng_embed *what, eng_embed_done *done, void *ctx,
-                                      eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_embed_begin(eng *e, const eng_embed *what, eng_embed_done *done,
+                                      void *ctx, eng_error *err) ENG_MUST_CHECK;
 
 /*
  * Texts in the order in which they answer a question, best first. By a reranker; or, where the model is
@@ -457,8 +460,8 @@ typedef struct eng_rerank {
 } eng_rerank;
 
 typedef struct eng_ranked {
-    size_t index;  /* of the text */
-    float score;   /* 0 to 1 */
+    size_t index; /* of the text */
+    float score;  /* 0 to 1 */
 } eng_ranked;
 
 typedef struct eng_ranking {
@@ -474,22 +477,22 @@ ENG_EXPORT eng_status eng_rerank_texts(eng *e, const eng_rerank *what, eng_ranki
                                        eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_ranking_free(eng_ranking *ranking);
 typedef void eng_rerank_done(void *ctx, eng_ranking *result, const eng_error *err);
-ENG_EXPORT eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_rerank_done *done, void *ctx,
-                                       eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_rerank_done *done,
+                                       void *ctx, eng_error *err) ENG_MUST_CHECK;
 /* ---- Knowledge: collections ----------------------------------------------------------------------- */
 
 /* How texts are cut into passages: at most `size` units, repeating at most `overlap` of them. */
 typedef struct eng_cutting {
-    uint32_t size;     /* 0: the default, 200 tokens or 1,000 characters */
-    uint32_t overlap;  /* smaller than size */
-    bool characters;   /* the unit; else the embedding model's tokens */
+    uint32_t size;    /* 0: the default, 200 tokens or 1,000 characters */
+    uint32_t overlap; /* smaller than size */
+    bool characters;  /* the unit; else the embedding model's tokens */
 } eng_cutting;
 
 /* A collection as it is made, or changed: what is not set stays as it is, or is the default. */
 typedef struct eng_collection_spec {
-    eng_str title;           /* ptr NULL: not set; what people call it, 1 to 512 characters */
-    const eng_cutting *chunk;  /* NULL: not set */
-    eng_str embedding_model; /* ptr NULL: not set */
+    eng_str title;            /* ptr NULL: not set; what people call it, 1 to 512 characters */
+    const eng_cutting *chunk; /* NULL: not set */
+    eng_str embedding_model;  /* ptr NULL: not set */
 } eng_collection_spec;
 
 typedef struct eng_collection {
@@ -542,8 +545,8 @@ typedef struct eng_source {
     eng_str metadata; /* a JSON object; ptr NULL: none */
     eng_str text;     /* ptr NULL: `bytes` are a file's */
     eng_str bytes;
-    eng_str file;     /* the file's name, for its ending */
-    eng_str type;     /* its Content-Type */
+    eng_str file; /* the file's name, for its ending */
+    eng_str type; /* its Content-Type */
 } eng_source;
 
 typedef enum eng_ingest_state {
@@ -555,7 +558,7 @@ typedef enum eng_ingest_state {
 ENG_EXPORT const char *eng_ingest_state_name(eng_ingest_state state);
 
 typedef struct eng_ingested {
-    const char *id;    /* "" where it failed before it had one */
+    const char *id; /* "" where it failed before it had one */
     eng_ingest_state state;
     uint32_t passages;
     uint32_t tokens;
@@ -570,10 +573,10 @@ typedef struct eng_ingest_report {
 } eng_ingest_report;
 
 typedef struct eng_ingest_options {
-    bool make;     /* the collection, if need be, */
-    eng_str title; /* with this title; ptr NULL: its name */
-    bool (*cancelled)(void *ctx);                /* may be NULL */
-    void (*progress)(void *ctx, uint64_t done);  /* sources that are done; may be NULL */
+    bool make;                                  /* the collection, if need be, */
+    eng_str title;                              /* with this title; ptr NULL: its name */
+    bool (*cancelled)(void *ctx);               /* may be NULL */
+    void (*progress)(void *ctx, uint64_t done); /* sources that are done; may be NULL */
     void *ctx;
 } eng_ingest_options;
 
@@ -616,7 +619,7 @@ typedef struct eng_document {
     const char *language; /* "pt", "" where unknown */
     uint64_t bytes;
     uint64_t tokens;
-    uint64_t version;     /* 1, and one more with each replacement */
+    uint64_t version; /* 1, and one more with each replacement */
     int64_t created_ms;
     int64_t updated_ms;
     /* Of one document; not in lists. */
@@ -643,11 +646,15 @@ ENG_EXPORT void eng_document_page_free(eng_document_page *page);
 
 /* ---- Knowledge: search -------------------------------------------------------------------------------- */
 
-typedef enum eng_search_mode { ENG_SEARCH_HYBRID, ENG_SEARCH_DENSE, ENG_SEARCH_BM25 } eng_search_mode;
+typedef enum eng_search_mode {
+    ENG_SEARCH_HYBRID,
+    ENG_SEARCH_DENSE,
+    ENG_SEARCH_BM25
+} eng_search_mode;
 
 typedef struct eng_search_query {
     eng_str text;
-    unsigned top_k;         /* 1 to 1000; 0: 5 */
+    unsigned top_k; /* 1 to 1000; 0: 5 */
     eng_search_mode mode;
     double threshold;       /* 0 to 1: results below it are left out */
     eng_str filter;         /* JSON; ptr NULL: none */
@@ -664,11 +671,11 @@ typedef struct eng_result {
     uint64_t passage;
     uint64_t start, end; /* bytes of the document's text */
     const char *text;
-    double score;             /* 0 to 1; orders the results */
-    double dense, bm25;       /* each half's, 0 to 1; NaN where it was not asked */
-    const char *metadata;     /* a JSON object */
+    double score;         /* 0 to 1; orders the results */
+    double dense, bm25;   /* each half's, 0 to 1; NaN where it was not asked */
+    const char *metadata; /* a JSON object */
     const char *heading;
-    const char *explain;      /* JSON; NULL where it was not asked for */
+    const char *explain; /* JSON; NULL where it was not asked for */
 } eng_result;
 
 typedef struct eng_results {
@@ -686,21 +693,22 @@ ENG_EXPORT void eng_results_free(eng_results *results);
 
 /* Jobs. A backup is a folder (made by it; there already: ENG_ECONFLICT) with the database as of one
  * instant, the files beside it and a manifest of checksums; the engine goes on meanwhile. */
-ENG_EXPORT eng_status eng_backup(eng *e, const char *to, int64_t *job, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT eng_status eng_backup(eng *e, const char *to, int64_t *job,
+                                 eng_error *err) ENG_MUST_CHECK;
 /* Checks everything; with `repair`, rebuilds what is derived. The job's result lists the findings. */
 ENG_EXPORT eng_status eng_doctor(eng *e, bool repair, int64_t *job, eng_error *err) ENG_MUST_CHECK;
 
 /* The same on a directory that no engine has open, also one that eng_open refuses. */
 typedef struct eng_finding {
-    const char *check;    /* "database", "lock", "space" ... */
-    eng_status status;    /* ENG_OK: all well */
+    const char *check; /* "database", "lock", "space" ... */
+    eng_status status; /* ENG_OK: all well */
     const char *message;
     bool repaired;
 } eng_finding;
 typedef struct eng_findings {
     eng_finding *items;
     size_t count;
-    bool sound;           /* nothing is wrong, or all that was is repaired */
+    bool sound; /* nothing is wrong, or all that was is repaired */
 } eng_findings;
 ENG_EXPORT eng_status eng_examine(const char *data, bool repair, eng_findings **out,
                                   eng_error *err) ENG_MUST_CHECK;

@@ -29,11 +29,6 @@ static const struct {
     {"F64", ENG_TENSOR_OTHER, 8},
 };
 
-const char *eng_tensor_type_name(eng_tensor_type type)
-{
-    return type < ENG_TENSOR_OTHER ? dtypes[type].name : "another type";
-}
-
 /* ---- One entry of the header ---- */
 
 static eng_status lies(eng_error *err, eng_str name, const char *what)

@@ -49,7 +49,4 @@ const eng_tensor *eng_safetensors_find(const eng_safetensors *s, eng_str name);
  * ENG_TENSOR_OTHER. */
 void eng_tensor_read(const eng_tensor *t, size_t first, size_t count, float *out);
 
-/* "F16" and so on; for messages. */
-const char *eng_tensor_type_name(eng_tensor_type type);
-
 #endif

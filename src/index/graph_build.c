@@ -43,7 +43,9 @@ eng_status graph_new(uint32_t dim, uint32_t capacity, eng_graph **out, eng_error
     return ENG_OK;
 }
 
-eng_status graph_grown(const eng_graph *from, uint32_t capacity, eng_graph **out, eng_error *err)
+/* A copy with more room. */
+static eng_status graph_grown(const eng_graph *from, uint32_t capacity, eng_graph **out,
+                              eng_error *err)
 {
     eng_graph *g;
     eng_status status = graph_new(from->dim, capacity, &g, err);

@@ -135,8 +135,6 @@ void graph_search_level(graph_scratch *s, const eng_graph *g, const int8_t *quer
 eng_status graph_new(uint32_t dim, uint32_t capacity, eng_graph **out, eng_error *err);
 /* Puts the i-th vector of a chunk in as this node; several threads at once, each another node. */
 void graph_insert(graph_scratch *s, eng_graph *g, uint32_t node, const eng_chunk *c, size_t i);
-/* A copy with more room. */
-eng_status graph_grown(const eng_graph *from, uint32_t capacity, eng_graph **out, eng_error *err);
 
 /* ---- Files (graph.c) ---- */
 

@@ -56,8 +56,8 @@ typedef struct {
 } eng_nn_layer;
 
 /*
- * Where each weight lies in the block, which is the packed file behind its header: eng_nn_lay_out sets
- * the pointers for a block at `base`, and returns its size. With base NULL it only counts.
+ * Where each weight lies in the block, which is the packed file behind its header: nn_pack.c sets
+ * the pointers.
  */
 typedef struct {
     const void *words; /* [vocabulary][hidden]: int8 models have them as halves, f32 as floats */
@@ -68,8 +68,6 @@ typedef struct {
     eng_kern_matrix head, labels; /* of a cross-encoder */
     eng_kern_matrix dense[ENG_NN_STEPS_MAX];
 } eng_nn_weights;
-
-size_t eng_nn_lay_out(const eng_nn_config *c, unsigned char *base, eng_nn_weights *w);
 
 struct eng_nn_model {
     eng_nn_config config;
@@ -86,7 +84,7 @@ eng_status eng_nn_read_config(const char *folder, eng_arena *arena, eng_nn_confi
                               eng_error *err);
 
 /* ---- nn_weights.c ---- */
-/* Reads every weight of the folder into a block that eng_nn_lay_out laid out and that is zeroed. */
+/* Reads every weight of the folder into a block that nn_pack.c laid out and that is zeroed. */
 eng_status eng_nn_read_weights(const char *folder, const eng_nn_config *c, const eng_nn_weights *w,
                                eng_error *err);
 /* Tells one state of the folder's weights from another without reading them. */

@@ -1,5 +1,5 @@
 /*
- * The packed file: a header of one page, then the block of weights as eng_nn_lay_out lays it out. It is
+ * The packed file: a header of one page, then the block of weights as lay_out lays it out. It is
  * derived from the model's files, so whatever is wrong with it, it is made again.
  */
 #include "base/alloc.h"
@@ -74,7 +74,8 @@ static void place_head(cursor *at, const eng_nn_config *c, eng_nn_weights *w)
             w->dense[i] = place_matrix(at, ENG_NN_F32, c->steps[i].out, c->steps[i].in);
 }
 
-size_t eng_nn_lay_out(const eng_nn_config *c, unsigned char *base, eng_nn_weights *w)
+/* Sets the pointers for a block at `base`, and returns its size. With base NULL it only counts. */
+static size_t lay_out(const eng_nn_config *c, unsigned char *base, eng_nn_weights *w)
 {
     cursor at = {.base = base};
     eng_nn_precision precision = c->info.precision;
@@ -169,7 +170,7 @@ static eng_status pack(eng_nn_model *m, const char *folder, const header *want, 
     if (!m->memory)
         return eng_fail_nomem(err);
     unsigned char *page = m->memory + (-(uintptr_t)m->memory & (LINE - 1));
-    eng_nn_lay_out(&m->config, page + PAGE, &m->weights);
+    lay_out(&m->config, page + PAGE, &m->weights);
     eng_status status = eng_nn_read_weights(folder, &m->config, &m->weights, err);
     if (status < 0)
         return status;
@@ -199,7 +200,7 @@ eng_status eng_nn_load(eng_nn_model *m, const char *folder, bool no_cache, eng_e
     header want = {.layout = LAYOUT, .precision = (uint32_t)m->config.info.precision};
     memcpy(want.magic, magic, sizeof magic);
     m->weights.layers = m->layers;
-    want.size = eng_nn_lay_out(&m->config, NULL, &m->weights);
+    want.size = lay_out(&m->config, NULL, &m->weights);
 
     char name[64];
     snprintf(name, sizeof name, "engenho-%s.pack",
@@ -216,7 +217,7 @@ eng_status eng_nn_load(eng_nn_model *m, const char *folder, bool no_cache, eng_e
             move_to_file(m, path, &want);
     }
     if (m->packed.data)
-        eng_nn_lay_out(&m->config, (unsigned char *)(uintptr_t)m->packed.data + PAGE, &m->weights);
+        lay_out(&m->config, (unsigned char *)(uintptr_t)m->packed.data + PAGE, &m->weights);
     m->config.info.packed = m->packed.data != NULL;
 done:
     eng_free(path);

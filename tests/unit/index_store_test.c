@@ -215,6 +215,27 @@ static void scrolling_gives_every_passage_once(void **state)
     eng_index_close(x);
 }
 
+static void vectors_come_back_as_they_were_put(void **state)
+{
+    (void)state;
+    eng_error err = {0};
+    eng_index *x = open_index(NULL, DIM);
+    float wanted[DIM], got[3 * DIM];
+    uint64_t seed = 7;
+    put_vector(x, 1, 3, 1);
+    put_vector(x, 2, 7, 2);
+    random_vector(&seed, DIM, wanted);
+    eng_index_view *view = view_of(x);
+    assert_ok(eng_index_vectors(view, (const uint64_t[]){9, 2, 1}, 3, got, &err), err);
+    for (size_t i = 0; i < DIM; i++) {
+        assert_true(got[i] == 0); /* there is no such passage */
+        assert_true(fabsf(got[DIM + i] - wanted[i]) < 1e-6F);
+        assert_true(fabsf(got[2 * DIM + i]) > 0);
+    }
+    eng_index_view_free(view);
+    eng_index_close(x);
+}
+
 static void ids_out_of_range_are_refused(void **state)
 {
     (void)state;
@@ -556,6 +577,7 @@ int main(void)
         cmocka_unit_test(many_small_ones_become_few),
         cmocka_unit_test(the_dead_give_their_room_back),
         cmocka_unit_test(scrolling_gives_every_passage_once),
+        cmocka_unit_test(vectors_come_back_as_they_were_put),
         cmocka_unit_test(ids_out_of_range_are_refused),
         cmocka_unit_test(vectors_without_direction_are_refused),
         cmocka_unit_test(a_bit_turned_anywhere_is_noticed),
