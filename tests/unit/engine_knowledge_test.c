@@ -257,7 +257,7 @@ static void pages_hold_each_collection_once(void **state)
     place *p = *state;
     eng *e = open_at(p->data);
     eng_error err = {0};
-    char name[8], next[ENG_NEXT_SIZE] = "";
+    char name[24], next[ENG_NEXT_SIZE] = "";
     eng_collection_spec spec = {.title = {NULL, 0}, .embedding_model = {NULL, 0}};
     for (int i = 0; i < 5; i++) {
         eng_collection *c = NULL;

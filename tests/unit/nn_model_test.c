@@ -2,6 +2,8 @@
 #include "kern/kern.h"
 #include "nn_help.h"
 
+#include <time.h>
+
 static eng_nn_model *open_model(const char *folder, eng_nn_precision p)
 {
     eng_error err = {0};
