@@ -148,9 +148,18 @@ static eng_status grouped(search *s, eng_index_view *view, eng_error *err)
     }
 }
 
+/* Where making it anew failed (no memory, a full disk), the next to hold the shelf tries again. */
+static eng_status has_index(const search *s, eng_error *err)
+{
+    return s->shelf->index ? ENG_OK
+                           : eng_fail(err, ENG_EBUSY, "the collection's index is made anew");
+}
+
 static eng_status look(search *s, eng_error *err)
 {
     eng_index_view *view;
+    if (has_index(s, err) < 0)
+        return ENG_EBUSY;
     eng_status status = eng_index_view_new(s->shelf->index, &view, err);
     if (status < 0)
         return status;
@@ -358,8 +367,10 @@ static eng_status run(search *s, eng_error *err)
     if (s->query->filter.ptr)
         status = eng_filter_read(s->query->filter, &s->out->arena, &s->filter, err);
     pthread_rwlock_rdlock(&s->shelf->lock);
+    if (status == ENG_OK)
+        status = has_index(s, err);
     s->words = s->query->mode != ENG_SEARCH_DENSE;
-    s->dense = s->query->mode != ENG_SEARCH_BM25 &&
+    s->dense = status == ENG_OK && s->query->mode != ENG_SEARCH_BM25 &&
                (eng_index_capabilities(s->shelf->index) & ENG_INDEX_DENSE);
     if (status == ENG_OK && !s->words && !s->dense)
         status = eng_fail_field(err, ENG_EINVALID, ENG_STR("mode"),

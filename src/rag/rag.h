@@ -35,7 +35,8 @@ typedef struct {
     eng_str metadata; /* a JSON object, or empty */
     eng_str text;
     eng_language language;
-    unsigned char hash[ENG_DRAFT_HASH]; /* of all above: the same hash is the same document */
+    unsigned char
+        hash[ENG_DRAFT_HASH]; /* of title, url, metadata and text: the same is the same document */
     const eng_passage *passages;
     size_t passage_count;
     size_t tokens; /* of its passages; what they repeat of one another counts twice */
