@@ -171,7 +171,7 @@ void eng_collection_free(eng_collection *c)
 
 /* ---- Making ---- */
 
-/* One without a generation was made half-way, before a crash: it is nobody's. */
+/* With `making` held: so one without a generation was made half-way before a crash, and is nobody's. */
 static eng_status add_row(eng *e, eng_store_collection *row, eng_arena *arena, eng_error *err)
 {
     eng_store_collection there;
@@ -222,7 +222,9 @@ eng_status eng_collection_make(eng *e, eng_str name, const eng_collection_spec *
 {
     eng_arena arena;
     eng_arena_init(&arena, 1024, NULL);
+    pthread_mutex_lock(&e->knowledge->making);
     eng_status status = make(e, name, spec, &arena, err);
+    pthread_mutex_unlock(&e->knowledge->making);
     eng_arena_clear(&arena);
     return status == ENG_OK ? eng_collection_get(e, name, out, err) : status;
 }

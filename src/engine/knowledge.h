@@ -59,6 +59,7 @@ typedef struct eng_shelf {
 typedef struct eng_knowledge {
     pthread_mutex_t lock;
     eng_shelf *shelves;
+    pthread_mutex_t making;          /* one collection is made at a time: see collection.c */
     char *dir;                       /* DATA/index */
     struct eng_http_client *fetcher; /* of pages that somebody names */
     pthread_t tender;                /* tend.c: begun by the first write */

@@ -20,6 +20,7 @@ eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge *
     if (!k)
         return eng_fail_nomem(err);
     pthread_mutex_init(&k->lock, NULL);
+    pthread_mutex_init(&k->making, NULL);
     pthread_cond_init(&k->wake, NULL);
     k->dir = eng_path_join(e->data, "index");
     eng_status status = k->dir ? ENG_OK : eng_fail_nomem(err);
@@ -57,6 +58,7 @@ void eng_knowledge_free(eng_knowledge *k)
     }
     eng_http_client_free(k->fetcher);
     pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->making);
     pthread_mutex_destroy(&k->lock);
     eng_free(k->dir);
     eng_free(k);
