@@ -483,7 +483,7 @@ ENG_EXPORT eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_reran
 
 /* How texts are cut into passages: at most `size` units, repeating at most `overlap` of them. */
 typedef struct eng_cutting {
-    uint32_t size;    /* 0: the default, 200 tokens or 1,000 characters */
+    uint32_t size;    /* 0: the default, 250 tokens or 1,000 characters */
     uint32_t overlap; /* smaller than size */
     bool characters;  /* the unit; else the embedding model's tokens */
 } eng_cutting;

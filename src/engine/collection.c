@@ -6,8 +6,8 @@
 
 enum {
     NAME_BYTES = 200,
-    TOKENS = 200,
-    TOKENS_OVERLAP = 20,
+    TOKENS = 250,
+    TOKENS_OVERLAP = 25,
     CHARACTERS = 1000,
     CHARACTERS_OVERLAP = 100
 };

@@ -30,7 +30,9 @@ typedef struct {
 
 typedef struct {
     eng_draft draft;
-    size_t slot; /* of the report */
+    size_t slot;           /* of the report */
+    eng_draft_unit *units; /* what has a vector; none without an encoder */
+    size_t unit_count;
     float *vectors;
 } waiting;
 
@@ -103,22 +105,30 @@ static bool is_fatal(eng_status status) { return status == ENG_ENOMEM || status 
 
 /* ---- Flushing a group ---- */
 
+/* All units of the group in one row, so that calls of the encoder are as large as they may be. */
 static eng_status embed(intake *in, eng_error *err)
 {
     uint64_t from = eng_clock_ns();
     eng_status status = ENG_OK;
-    size_t dim = in->encoder.dim, n = 0;
-    eng_str *texts = eng_arena_array(&in->arena, in->passages + 1, sizeof *texts);
-    float *vectors = eng_arena_array(&in->arena, in->passages + 1, dim * sizeof *vectors);
+    size_t dim = in->encoder.dim, n = 0, at = 0;
+    for (size_t i = 0; status == ENG_OK && i < in->count; i++) {
+        waiting *w = &in->group[i];
+        status = eng_draft_units(&w->draft, &in->encoder, &in->arena, &w->units, &w->unit_count,
+                                 err);
+        n += status == ENG_OK ? w->unit_count : 0;
+    }
+    if (status < 0)
+        return status;
+    eng_str *texts = eng_arena_array(&in->arena, n + 1, sizeof *texts);
+    float *vectors = eng_arena_array(&in->arena, n + 1, dim * sizeof *vectors);
     if (!texts || !vectors)
         return eng_fail_nomem(err);
     for (size_t i = 0; i < in->count; i++) {
-        in->group[i].vectors = vectors + n * dim;
-        for (size_t p = 0; status == ENG_OK && p < in->group[i].draft.passage_count; p++)
-            status = eng_draft_embedded(&in->group[i].draft, p, &in->encoder, &in->arena,
-                                        &texts[n++], err);
+        in->group[i].vectors = vectors + at * dim;
+        for (size_t k = 0; k < in->group[i].unit_count; k++)
+            texts[at++] = in->group[i].units[k].text;
     }
-    for (size_t at = 0; status == ENG_OK && at < n; at += EMBED) {
+    for (at = 0; status == ENG_OK && at < n; at += EMBED) {
         size_t some = n - at < EMBED ? n - at : EMBED;
         status = cancelled(in) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
                                : in->encoder.encode(in->encoder.ctx, texts + at, some, false,
@@ -128,10 +138,15 @@ static eng_status embed(intake *in, eng_error *err)
     return status;
 }
 
-void eng_store_fill_parts(const eng_draft *d, const float *floats, size_t dim,
-                          eng_store_passage *passages, eng_store_vector *vectors,
-                          eng_store_parts *out)
+eng_status eng_store_fill_parts(const eng_draft *d, const eng_draft_unit *units, size_t count,
+                                const float *floats, size_t dim, eng_arena *arena,
+                                eng_store_parts *out, eng_error *err)
 {
+    eng_store_passage *passages = eng_arena_zalloc(arena,
+                                                   (d->passage_count + 1) * sizeof *passages);
+    eng_store_vector *vectors = eng_arena_zalloc(arena, (count + 1) * sizeof *vectors);
+    if (!passages || !vectors)
+        return eng_fail_nomem(err);
     for (size_t i = 0; i < d->passage_count; i++) {
         const eng_passage *p = &d->passages[i];
         passages[i] = (eng_store_passage){.kind = p->kind,
@@ -140,29 +155,30 @@ void eng_store_fill_parts(const eng_draft *d, const float *floats, size_t dim,
                                           .tokens = p->units,
                                           .heading = p->heading.len ? p->heading
                                                                     : (eng_str){NULL, 0}};
-        vectors[i] = (eng_store_vector){.passage = (int64_t)i,
-                                        .kind = ENG_VECTOR_PASSAGE,
-                                        .start = p->start,
-                                        .end = p->end,
-                                        .data = floats + i * dim};
     }
+    for (size_t i = 0; i < count; i++)
+        vectors[i] = (eng_store_vector){.passage = (int64_t)units[i].passage,
+                                        .kind = units[i].sentence ? ENG_VECTOR_SENTENCE
+                                                                  : ENG_VECTOR_PASSAGE,
+                                        .start = units[i].start,
+                                        .end = units[i].end,
+                                        .data = floats + i * dim};
     *out = (eng_store_parts){.passages = passages,
                              .passage_count = d->passage_count,
                              .vectors = vectors,
-                             .vector_count = dim ? d->passage_count : 0};
+                             .vector_count = count};
+    return ENG_OK;
 }
 
 static eng_status prepare_put(intake *in, const waiting *w, eng_store_put *put, eng_error *err)
 {
     const eng_draft *d = &w->draft;
-    size_t n = d->passage_count;
-    eng_store_passage *passages = eng_arena_zalloc(&in->arena, (n + 1) * sizeof *passages);
-    eng_store_vector *vectors = eng_arena_zalloc(&in->arena, (n + 1) * sizeof *vectors);
-    if (!passages || !vectors)
-        return eng_fail_nomem(err);
-    eng_store_parts parts;
-    eng_store_fill_parts(d, w->vectors, in->encoder.dim, passages, vectors, &parts);
     const eng_str none = {NULL, 0};
+    eng_store_parts parts;
+    eng_status status = eng_store_fill_parts(d, w->units, w->unit_count, w->vectors,
+                                             in->encoder.dim, &in->arena, &parts, err);
+    if (status < 0)
+        return status;
     eng_str language = eng_str_of(eng_language_code(d->language));
     *put = (eng_store_put){
         .document = {.name = d->id,

@@ -116,11 +116,11 @@ eng_status eng_collection_ready(eng *e, eng_str name, const eng_ingest_options *
 /* What a source's bytes hold, or what is at its url: each document to `document`. */
 eng_status eng_source_read(eng *e, const eng_source *source, const eng_extract_options *how,
                            eng_error *err) ENG_MUST_CHECK;
-/* A draft with its vectors (floats[passages][dim]) as the store takes it, into memory of the caller's:
- * as many passages and vectors as the draft has passages. */
-void eng_store_fill_parts(const eng_draft *d, const float *floats, size_t dim,
-                          eng_store_passage *passages, eng_store_vector *vectors,
-                          eng_store_parts *out);
+/* A draft and its units' vectors (floats[count][dim]; count 0: none) as the store takes them; in the
+ * arena. */
+eng_status eng_store_fill_parts(const eng_draft *d, const eng_draft_unit *units, size_t count,
+                                const float *floats, size_t dim, eng_arena *arena,
+                                eng_store_parts *out, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Embedding anew (reembed.c) ------------------------------------------------------------------------- */
 

@@ -27,17 +27,16 @@ static bool stopped(void *ctx)
 
 /* ---- A batch ---- */
 
-static eng_status embed(work *w, const eng_draft *d, float *out, eng_error *err)
+static eng_status embed(work *w, const eng_draft_unit *units, size_t count, float *out,
+                        eng_error *err)
 {
     eng_status status = ENG_OK;
     eng_str texts[TEXTS];
-    for (size_t at = 0; status == ENG_OK && at < d->passage_count; at += TEXTS) {
-        size_t n = d->passage_count - at < TEXTS ? d->passage_count - at : TEXTS;
-        for (size_t i = 0; status == ENG_OK && i < n; i++)
-            status = eng_draft_embedded(d, at + i, &w->encoder, &w->arena, &texts[i], err);
-        if (status == ENG_OK)
-            status = w->encoder.encode(w->encoder.ctx, texts, n, false, out + at * w->encoder.dim,
-                                       err);
+    for (size_t at = 0; status == ENG_OK && at < count; at += TEXTS) {
+        size_t n = count - at < TEXTS ? count - at : TEXTS;
+        for (size_t i = 0; i < n; i++)
+            texts[i] = units[at + i].text;
+        status = w->encoder.encode(w->encoder.ctx, texts, n, false, out + at * w->encoder.dim, err);
     }
     return status;
 }
@@ -59,16 +58,19 @@ static eng_status prepare(work *w, const eng_store_document *row, eng_str text,
         status = eng_draft_cut(&d, &source, &w->cut, &w->arena, err);
     if (status < 0)
         return status;
-    size_t n = d.passage_count;
-    eng_store_passage *passages = eng_arena_zalloc(&w->arena, (n + 1) * sizeof *passages);
-    eng_store_vector *vectors = eng_arena_zalloc(&w->arena, (n + 1) * sizeof *vectors);
-    float *floats = eng_arena_array(&w->arena, n + 1, (w->encoder.dim + 1) * sizeof *floats);
-    if (!passages || !vectors || !floats)
-        return eng_fail_nomem(err);
-    if (w->encoder.dim)
-        status = embed(w, &d, floats, err);
-    eng_store_fill_parts(&d, floats, w->encoder.dim, passages, vectors, out);
-    return status;
+    eng_draft_unit *units = NULL;
+    float *floats = NULL;
+    size_t count = 0;
+    if (w->encoder.dim) {
+        status = eng_draft_units(&d, &w->encoder, &w->arena, &units, &count, err);
+        if (status < 0)
+            return status;
+        floats = eng_arena_array(&w->arena, count + 1, w->encoder.dim * sizeof *floats);
+        status = floats ? embed(w, units, count, floats, err) : eng_fail_nomem(err);
+    }
+    return status == ENG_OK
+               ? eng_store_fill_parts(&d, units, count, floats, w->encoder.dim, &w->arena, out, err)
+               : status;
 }
 
 static eng_status fill_some(work *w, const eng_store_todo *todo, eng_error *err)

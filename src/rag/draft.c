@@ -10,7 +10,7 @@
 
 _Static_assert(ENG_DRAFT_HASH == crypto_generichash_BYTES, "a hash is libsodium's own size");
 
-enum { ID_BYTES = 16, SLUG_CHARS = 40 };
+enum { ID_BYTES = 16, SLUG_CHARS = 40, SENTENCES_MAX = 64, SENTENCE_LEAST = 12 };
 
 /* ---- Identity ---- */
 
@@ -108,6 +108,73 @@ eng_status eng_draft_embedded(const eng_draft *d, size_t passage, const eng_rag_
                             title.len && heading.len ? ": " : "", ENG_FMT(heading), "\n",
                             ENG_FMT(text));
     return out->ptr ? ENG_OK : eng_fail_nomem(err);
+}
+
+/* ---- What gets a vector ---- */
+
+typedef struct {
+    eng_arena *arena;
+    eng_draft_unit *items;
+    size_t count, cap;
+} units;
+
+static eng_status add_unit(units *u, eng_draft_unit unit, eng_error *err)
+{
+    if (u->count == u->cap) {
+        size_t cap = u->cap ? u->cap * 2 : 32;
+        eng_draft_unit *items = eng_arena_array(u->arena, cap, sizeof *items);
+        if (!items)
+            return eng_fail_nomem(err);
+        if (u->count)
+            memcpy(items, u->items, u->count * sizeof *items);
+        u->items = items;
+        u->cap = cap;
+    }
+    u->items[u->count++] = unit;
+    return ENG_OK;
+}
+
+/* Sentences of a passage that has more than one; what is too short to say anything, and what would be
+ * beyond any passage of prose (a list of numbers), is left to the passage's own vector. */
+static eng_status add_sentences(units *u, const eng_draft *d, size_t passage, eng_error *err)
+{
+    const eng_passage *p = &d->passages[passage];
+    size_t first = u->count, at = p->start;
+    eng_str sentence;
+    eng_status status = ENG_OK;
+    while (status == ENG_OK && u->count - first < SENTENCES_MAX &&
+           eng_sentence_next(d->text, &at, p->end, &sentence)) {
+        size_t start = (size_t)(sentence.ptr - d->text.ptr);
+        eng_draft_unit unit = {.passage = passage,
+                               .sentence = true,
+                               .start = start,
+                               .end = start + sentence.len,
+                               .text = sentence};
+        if (sentence.len >= SENTENCE_LEAST)
+            status = add_unit(u, unit, err);
+    }
+    if (u->count == first + 1) /* one alone is the passage */
+        u->count = first;
+    return status;
+}
+
+eng_status eng_draft_units(const eng_draft *d, const eng_rag_encoder *encoder, eng_arena *arena,
+                           eng_draft_unit **out, size_t *count, eng_error *err)
+{
+    units u = {.arena = arena};
+    eng_status status = ENG_OK;
+    for (size_t i = 0; status == ENG_OK && i < d->passage_count; i++) {
+        eng_draft_unit whole = {
+            .passage = i, .start = d->passages[i].start, .end = d->passages[i].end};
+        status = eng_draft_embedded(d, i, encoder, arena, &whole.text, err);
+        if (status == ENG_OK)
+            status = add_unit(&u, whole, err);
+        if (status == ENG_OK)
+            status = add_sentences(&u, d, i, err);
+    }
+    *out = u.items;
+    *count = u.count;
+    return status;
 }
 
 /* ---- Slugs ---- */

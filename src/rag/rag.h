@@ -68,6 +68,18 @@ eng_status eng_draft_cut(eng_draft *d, const eng_draft_source *source, const eng
 eng_status eng_draft_embedded(const eng_draft *d, size_t passage, const eng_rag_encoder *encoder,
                               eng_arena *arena, eng_str *out, eng_error *err) ENG_MUST_CHECK;
 
+/* What gets a vector: each passage, and each of its sentences where it has several. */
+typedef struct {
+    size_t passage; /* its place in the draft */
+    bool sentence;
+    size_t start, end; /* of what it is of, in bytes of the document's text */
+    eng_str text;      /* what is embedded */
+} eng_draft_unit;
+
+/* A passage's own unit stands before its sentences'. In the arena. */
+eng_status eng_draft_units(const eng_draft *d, const eng_rag_encoder *encoder, eng_arena *arena,
+                           eng_draft_unit **out, size_t *count, eng_error *err) ENG_MUST_CHECK;
+
 /* "como-funciona-1f8a2b3c": see eng_collection_slug. */
 void eng_slug(eng_str title, char out[ENG_SLUG_SIZE]);
 
