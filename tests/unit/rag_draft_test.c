@@ -184,17 +184,17 @@ static void what_does_not_fit_is_left_out(void **state)
 
 static void a_slug_is_plain_and_tells_titles_apart(void **state)
 {
-    static const char *const titles[] = {"Como funciona?",
-                                         "Como funciona!",
-                                         "como funciona",
-                                         "São Paulo — Ação & Reação",
-                                         "???",
-                                         "",
-                                         "日本語",
-                                         "\xff\xfe",
-                                         "A",
-                                         "Um título que é muito mais longo do que aquilo que cabe "
-                                         "num nome, e ainda continua por mais um tanto"};
+    static const char *const titles[] = {
+        "Como funciona?",
+        "Como funciona!",
+        "como funciona",
+        "São Paulo — Ação & Reação",
+        "???",
+        "",
+        "日本語",
+        "\xff\xfe",
+        "A",
+        "Um título bem mais longo do que aquilo que cabe num nome"};
     enum { COUNT = sizeof titles / sizeof *titles };
     char slugs[COUNT][ENG_SLUG_SIZE], again[ENG_SLUG_SIZE];
     (void)state;
