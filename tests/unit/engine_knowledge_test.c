@@ -190,7 +190,7 @@ static void what_is_not_set_is_the_default(void **state)
     eng_collection_spec spec = {.title = {NULL, 0}, .embedding_model = {NULL, 0}};
     assert_ok(eng_collection_make(e, ENG_STR("a"), &spec, &c, &err), err);
     assert_string_equal(c->title, "a");
-    assert_int_equal(c->chunk.size, 200);
+    assert_int_equal(c->chunk.size, 250);
     assert_false(c->chunk.characters);
     eng_collection_free(c);
     eng_cutting chunk = {.characters = true};
