@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -38,10 +39,16 @@
  */
 #define assert_survives_no_memory(status, body) assert_survives_no_memory_(status, 1, body)
 
+static inline void test_pause_ms(uint64_t ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+}
+
 /* The same beside threads of an engine, which make and keep something of their own now and then: what
- * is left allocated counts as lost where it is left each of several times. */
+ * is left allocated counts as lost where it is left each of many times, with a pause between them in
+ * which the others come to rest. */
 #define assert_survives_no_memory_beside_others(status, body)                                      \
-    assert_survives_no_memory_(status, 5, body)
+    assert_survives_no_memory_(status, 40, body)
 
 #define assert_survives_no_memory_(status, tries, body)                                            \
     do {                                                                                           \
@@ -55,7 +62,7 @@
                 fail_msg("allocation %llu failed: got %s", (unsigned long long)nth_,               \
                          eng_status_name(status));                                                 \
             if (eng_alloc_count().bytes != held_ && try_ < (tries)) {                              \
-                try_++;                                                                            \
+                test_pause_ms(try_++);                                                             \
                 nth_--;                                                                            \
                 continue;                                                                          \
             }                                                                                      \
