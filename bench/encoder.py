@@ -33,7 +33,7 @@ def prepare():
     if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "-r", str(wanted)], check=True)
+                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
         made.touch()
     subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/encoder/ours"], check=True)
     if pathlib.Path(sys.prefix) != VENV:
