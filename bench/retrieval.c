@@ -2,10 +2,10 @@
  * How well search ranks: nDCG@10, recall@1 and @5, MRR@10 over ../shared/data/pt_qa, each distinct
  * paragraph a passage, each question's own paragraph the right one.
  *
- *     bench/retrieval [--model FOLDER] [--dump FILE]
+ *     bench/retrieval [--model FOLDER] [--precision int8|f32] [--dump FILE]
  *
- * Without a model words alone are measured. Vectors are kept beside the model (FOLDER/bench-SET.f32),
- * because computing them takes minutes. --dump writes every candidate's scores, for trying fusions.
+ * Without a model words alone are measured. Vectors are kept beside the model (FOLDER/bench-SET-*.f32, and
+ * bench-f32-SET-*.f32 for those of the reference precision), because computing them takes minutes. --dump writes every candidate's scores, for trying fusions.
  */
 #include "base/clock.h"
 #include "index/index.h"
@@ -36,6 +36,7 @@ typedef struct {
     eng_nn_model *model;
     eng_nn_context *context;
     const char *folder;
+    bool f32;
 } encoder;
 
 /* Sentence ends are a point, a question mark or an exclamation mark before a blank and a capital. */
@@ -83,7 +84,7 @@ static float *encoded(const encoder *e, const char *set, const char *what, const
 {
     char path[512];
     float *out = malloc(count * DIM * sizeof *out + 1);
-    snprintf(path, sizeof path, "%s/bench-%s-%s.f32", e->folder, set, what);
+    snprintf(path, sizeof path, "%s/bench-%s%s-%s.f32", e->folder, e->f32 ? "f32-" : "", set, what);
     FILE *file = fopen(path, "rb");
     bool have = file && fread(out, DIM * sizeof *out, count, file) == count;
     if (file)
@@ -99,12 +100,12 @@ static float *encoded(const encoder *e, const char *set, const char *what, const
     return out;
 }
 
-static bool open_encoder(encoder *e, const char *folder)
+static void open_encoder(encoder *e, const char *folder)
 {
     eng_error err;
     char path[512];
     eng_buf json;
-    eng_nn_options options = {.precision = ENG_NN_INT8};
+    eng_nn_options options = {.precision = e->f32 ? ENG_NN_F32 : ENG_NN_INT8};
     e->folder = folder;
     check(eng_kern_init(&err), &err);
     snprintf(path, sizeof path, "%s/tokenizer.json", folder);
@@ -114,7 +115,6 @@ static bool open_encoder(encoder *e, const char *folder)
     eng_buf_clear(&json);
     check(eng_nn_open(folder, &options, &e->model, &err), &err);
     check(eng_nn_context_new(e->model, 2, &e->context, &err), &err);
-    return true;
 }
 
 /* ---- An index of a set ---------------------------------------------------------------------------------- */
@@ -329,20 +329,24 @@ static void run(const question_set *set, const encoder *e, FILE *out)
 int main(int argc, char **argv)
 {
     question_set sets[SETS] = {0};
-    encoder e;
-    bool have = false;
+    encoder e = {0};
+    const char *model = NULL;
     FILE *out = NULL;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--model") == 0)
-            have = open_encoder(&e, argv[i + 1]);
+            model = argv[i + 1];
+        else if (strcmp(argv[i], "--precision") == 0)
+            e.f32 = strcmp(argv[i + 1], "f32") == 0;
         else if (strcmp(argv[i], "--dump") == 0)
             out = fopen(argv[i + 1], "w");
     }
+    if (model)
+        open_encoder(&e, model);
     size_t count = read_sets(sets);
     if (count == 0)
         printf("retrieval: SKIP, there is no " QUESTIONS_DATA "\n");
     for (size_t i = 0; i < count; i++)
-        run(&sets[i], have ? &e : NULL, out);
+        run(&sets[i], model ? &e : NULL, out);
     for (size_t i = 0; i < count; i++)
         questions_clear(&sets[i]);
     if (out)
