@@ -2,6 +2,7 @@
 #include "kern/kern.h"
 #include "nn_help.h"
 
+#include <sys/wait.h>
 #include <time.h>
 
 static eng_nn_model *open_model(const char *folder, eng_nn_precision p)
@@ -209,6 +210,41 @@ static void other_weights_make_a_packed_file_stale(void **state)
     tiny_remove(folder);
 }
 
+/* Each finds no packed file, and makes one while the others do. */
+static void processes_may_pack_at_once(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4, TIMES = 5 };
+    char folder[256];
+    bool packed;
+    float first[TINY_HIDDEN], again[TINY_HIDDEN];
+    tiny_model(folder);
+    char *path = packed_path(folder);
+    vector_of(folder, &packed, first);
+    for (int i = 0; i < TIMES; i++) {
+        pid_t children[PROCESSES];
+        assert_int_equal(unlink(path), 0);
+        for (int n = 0; n < PROCESSES; n++) {
+            children[n] = fork();
+            assert_true(children[n] >= 0);
+            if (children[n] == 0) {
+                vector_of(folder, &packed, again);
+                _exit(packed && memcmp(first, again, sizeof first) == 0 ? 0 : 1);
+            }
+        }
+        for (int n = 0; n < PROCESSES; n++) {
+            int how = -1;
+            assert_int_equal(waitpid(children[n], &how, 0), children[n]);
+            assert_int_equal(how, 0);
+        }
+        vector_of(folder, &packed, again);
+        assert_true(packed);
+        assert_memory_equal(first, again, sizeof first);
+    }
+    eng_free(path);
+    tiny_remove(folder);
+}
+
 /* A folder in the file's place stands for a disk that is full, or another's folder: even for root. */
 static void where_it_cannot_be_written_memory_does(void **state)
 {
@@ -333,6 +369,7 @@ int main(void)
         cmocka_unit_test(one_model_serves_several_contexts),
         cmocka_unit_test(what_is_out_of_range_is_named_and_nothing_computed),
         cmocka_unit_test(a_damaged_packed_file_is_made_again),
+        cmocka_unit_test(processes_may_pack_at_once),
         cmocka_unit_test(other_weights_make_a_packed_file_stale),
         cmocka_unit_test(where_it_cannot_be_written_memory_does),
         cmocka_unit_test(what_is_not_supported_or_lies_is_named),
