@@ -6,20 +6,14 @@
  *     tmm0..3   sums: rows 0-15 and 16-31, outputs 0-15 and 16-31
  *     tmm4, 5   activations       tmm6, 7   weights
  *
- * In assembly throughout: gcc 12 has dropped the stores that fill a tile's configuration.
+ * The configuration is volatile: gcc 12 has dropped the stores that fill it.
  */
 #include "kern/kern_internal.h"
+#include "kern/kern_tiles.h"
 
 #ifdef ENG_KERN_X86
 
 enum { TILE_ROWS = 16, DEEP = 64 };
-
-/* As LDTILECFG reads it. */
-typedef struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 /* The activations' tiles have as many rows as there are: what lies behind them is not read. */
 static void configure(size_t upper, size_t lower)
@@ -31,16 +25,8 @@ static void configure(size_t upper, size_t lower)
     }
     c.rows[0] = c.rows[1] = c.rows[4] = (uint8_t)upper;
     c.rows[2] = c.rows[3] = c.rows[5] = (uint8_t)(lower ? lower : 1);
-    __asm__ volatile("ldtilecfg %0" : : "m"(c) : "memory");
+    TILE_CONFIGURE(c);
 }
-
-#define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : : :)
-#define TILE_LOAD(t, from, stride)                                                                 \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(from), "r"(stride) : "memory")
-#define TILE_STORE(t, to, stride)                                                                  \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(to), "r"(stride) : "memory")
-/* sums += activations (unsigned) * weights (signed) */
-#define TILE_DOT(sums, x, w) __asm__ volatile("tdpbusd %%tmm" #w ", %%tmm" #x ", %%tmm" #sums : : :)
 
 enum { W_STRIDE = 4 * ENG_KERN_PANEL, SUM_STRIDE = ENG_KERN_PANEL * 4 };
 
@@ -118,7 +104,7 @@ void eng_kern_amx_linear_i8(const eng_kern_matrix *w, const uint8_t *x, const en
         eng_kern_out part = {out->y + r * out->stride, out->stride, out->then};
         rows_of(w, x + r * k, rows + r, now, &part);
     }
-    __asm__ volatile("tilerelease" : : :);
+    TILE_RELEASE();
 }
 
 #endif

@@ -1,6 +1,12 @@
 /* Every variant that this processor can run against the generic one. Each test names a promise of kern.h. */
 #include "kern_help.h"
 
+#include "kern_tiles_plain.h"
+
+/* The kernel once more, in this program, on tiles in plain C. */
+#define eng_kern_amx_linear_i8 linear_i8_on_plain_tiles
+#include "kern/kern_amx.c" // NOLINT(bugprone-suspicious-include)
+
 /* A layer of n outputs and k inputs in both forms, and m rows for it. */
 typedef struct {
     size_t n, k, m;
@@ -127,6 +133,22 @@ static void avx512vnni_equals_generic(void **state) { (void)state, all_shapes("a
 static void avx512bf16_equals_generic(void **state) { (void)state, all_shapes("avx512bf16"); }
 static void amx_equals_generic(void **state) { (void)state, all_shapes("amx"); }
 
+static void amx_equals_generic_by_the_manual(void **state)
+{
+    (void)state;
+#ifdef ENG_KERN_X86
+    eng_kern k = *variant("avx512vnni"); /* what AMX has no part in */
+    uint64_t seed = 5;
+    k.name = "amx, by the manual";
+    k.linear_i8 = linear_i8_on_plain_tiles;
+    for (size_t m = 1; m <= 70; m++)
+        compare(&k, 1 + next_random(&seed) % 130, 1 + next_random(&seed) % 200, m, &seed);
+    compare(&k, 384, 384, 33, &seed);
+#else
+    skip();
+#endif
+}
+
 /* Row by row and all at once, bit by bit. */
 static void a_row_is_the_same_in_any_company(void **state)
 {
@@ -182,6 +204,7 @@ int main(void)
         cmocka_unit_test(avx512vnni_equals_generic),
         cmocka_unit_test(avx512bf16_equals_generic),
         cmocka_unit_test(amx_equals_generic),
+        cmocka_unit_test(amx_equals_generic_by_the_manual),
         cmocka_unit_test(a_row_is_the_same_in_any_company),
         cmocka_unit_test(layers_pack_side_by_side),
     };
