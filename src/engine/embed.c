@@ -467,17 +467,15 @@ eng_status eng_embed_begin(eng *e, const eng_embed *what, eng_embed_done *done, 
 
 /* ---- Waiting for it ---- */
 
-typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
-    eng_embeddings *result;
-    eng_error err;
-} waiting;
-
-static void wake(void *ctx, eng_embeddings *result, const eng_error *err)
+void eng_waiter_init(eng_waiter *w)
 {
-    waiting *w = ctx;
+    *w = (eng_waiter){.over = false};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->ended, NULL);
+}
+
+void eng_waiter_wake(eng_waiter *w, void *result, const eng_error *err)
+{
     pthread_mutex_lock(&w->lock);
     w->result = result;
     if (err)
@@ -487,24 +485,38 @@ static void wake(void *ctx, eng_embeddings *result, const eng_error *err)
     pthread_mutex_unlock(&w->lock);
 }
 
+eng_status eng_waiter_end(eng_waiter *w, eng_status begun, void **out, eng_error *err)
+{
+    eng_status status = begun;
+    if (begun == ENG_OK) {
+        pthread_mutex_lock(&w->lock);
+        while (!w->over)
+            pthread_cond_wait(&w->ended, &w->lock);
+        pthread_mutex_unlock(&w->lock);
+        status = w->result ? ENG_OK : w->err.status;
+        if (w->result)
+            *out = w->result;
+        else if (err)
+            *err = w->err;
+    }
+    pthread_cond_destroy(&w->ended);
+    pthread_mutex_destroy(&w->lock);
+    return status;
+}
+
+static void wake(void *ctx, eng_embeddings *result, const eng_error *err)
+{
+    eng_waiter_wake(ctx, result, err);
+}
+
 eng_status eng_embed_texts(eng *e, const eng_embed *what, eng_embeddings **out, eng_error *err)
 {
-    waiting w = {.over = false};
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.ended, NULL);
+    eng_waiter w;
+    void *result = NULL;
+    eng_waiter_init(&w);
     eng_status status = eng_embed_begin(e, what, wake, &w, err);
-    if (status == ENG_OK) {
-        pthread_mutex_lock(&w.lock);
-        while (!w.over)
-            pthread_cond_wait(&w.ended, &w.lock);
-        pthread_mutex_unlock(&w.lock);
-        if (w.result)
-            *out = w.result;
-        else if (err)
-            *err = w.err;
-        status = w.result ? ENG_OK : w.err.status;
-    }
-    pthread_cond_destroy(&w.ended);
-    pthread_mutex_destroy(&w.lock);
+    status = eng_waiter_end(&w, status, &result, err);
+    if (status == ENG_OK)
+        *out = result;
     return status;
 }

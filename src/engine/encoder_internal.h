@@ -155,4 +155,21 @@ void eng_embedder_release(eng *e, eng_open_model *model);
 void eng_embedder_count(eng *e, eng_counters *out);
 eng_batcher *eng_embedder_batcher(eng *e);
 
+/*
+ * One who waits for what was begun: init, begin with a `done` that calls wake once, end. _end waits where
+ * `begun` is ENG_OK, and is not to be called twice; a result of NULL is a failure, which err then has.
+ */
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool over;
+    void *result;
+    eng_error err;
+} eng_waiter;
+
+void eng_waiter_init(eng_waiter *w);
+void eng_waiter_wake(eng_waiter *w, void *result, const eng_error *err);
+eng_status eng_waiter_end(eng_waiter *w, eng_status begun, void **out,
+                          eng_error *err) ENG_MUST_CHECK;
+
 #endif

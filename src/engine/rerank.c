@@ -277,44 +277,19 @@ eng_status eng_rerank_begin(eng *e, const eng_rerank *what, eng_rerank_done *don
     return status;
 }
 
-typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
-    eng_ranking *result;
-    eng_error err;
-} waiting;
-
 static void wake(void *ctx, eng_ranking *result, const eng_error *err)
 {
-    waiting *w = ctx;
-    pthread_mutex_lock(&w->lock);
-    w->result = result;
-    if (err)
-        w->err = *err;
-    w->over = true;
-    pthread_cond_signal(&w->ended);
-    pthread_mutex_unlock(&w->lock);
+    eng_waiter_wake(ctx, result, err);
 }
 
 eng_status eng_rerank_texts(eng *e, const eng_rerank *what, eng_ranking **out, eng_error *err)
 {
-    waiting w = {.over = false};
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.ended, NULL);
+    eng_waiter w;
+    void *result = NULL;
+    eng_waiter_init(&w);
     eng_status status = eng_rerank_begin(e, what, wake, &w, err);
-    if (status == ENG_OK) {
-        pthread_mutex_lock(&w.lock);
-        while (!w.over)
-            pthread_cond_wait(&w.ended, &w.lock);
-        pthread_mutex_unlock(&w.lock);
-        if (w.result)
-            *out = w.result;
-        else if (err)
-            *err = w.err;
-        status = w.result ? ENG_OK : w.err.status;
-    }
-    pthread_cond_destroy(&w.ended);
-    pthread_mutex_destroy(&w.lock);
+    status = eng_waiter_end(&w, status, &result, err);
+    if (status == ENG_OK)
+        *out = result;
     return status;
 }
