@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "text/text.h"
+#include "json/json.h"
 
 /* ---- The encoder, as the engine lends it ---------------------------------------------------------- */
 
@@ -79,6 +80,73 @@ typedef struct {
 /* A passage's own unit stands before its sentences'. In the arena. */
 eng_status eng_draft_units(const eng_draft *d, const eng_rag_encoder *encoder, eng_arena *arena,
                            eng_draft_unit **out, size_t *count, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Measuring: questions whose answers are known ---------------------------------------------------- */
+
+/* A thing that an answer must hold, in any one of these spellings. */
+typedef struct {
+    const eng_str *spellings;
+    size_t count;
+} eng_fact;
+
+typedef struct {
+    eng_str question;
+    eng_str document; /* the one that answers; empty: nobody said which */
+    const eng_fact *facts;
+    size_t fact_count;
+    bool answerable; /* from these documents at all */
+} eng_probe;
+
+enum { ENG_PROBES_MAX = 100000 };
+
+/*
+ * Reads lines of JSON: {"question","facts"?:[["any","of"],...],"answer"?,"document"?,"answerable"?}. An
+ * answer is one more fact; what has neither facts nor a document is answerable only if it says so.
+ * Everything lives in the arena. ENG_EINVALID names the field and the line; blank lines count as lines.
+ */
+eng_status eng_probes_read(eng_str lines, eng_arena *arena, eng_probe **out, size_t *count,
+                           eng_error *err) ENG_MUST_CHECK;
+
+/* How many of the facts the text holds, whatever its case, blanks and way of composing letters. */
+eng_status eng_facts_found(const eng_probe *p, eng_str text, size_t *found,
+                           eng_error *err) ENG_MUST_CHECK;
+
+/* What became of a question. */
+typedef struct {
+    size_t
+        rank; /* from 1: of the passage with which the answer was there; 0: not among those looked at */
+    size_t facts;  /* that the answer holds */
+    bool grounded; /* answered; otherwise refused */
+    double ms;
+    uint64_t tokens;
+} eng_outcome;
+
+/* A share, and where it lies in 95 of 100 samples of as many questions; NaN where nothing says so. */
+typedef struct {
+    double value, low, high;
+} eng_measure;
+
+/* Ranks are looked at this deep. */
+enum { ENG_MEASURE_DEPTH = 10 };
+
+typedef struct {
+    size_t questions;
+    eng_measure recall_1, recall_5, recall_10, mrr, ndcg; /* of those with a document or facts */
+    eng_measure fact_recall;          /* share of a question's facts, averaged */
+    eng_measure abstention_precision; /* of the refused, those without an answer */
+    eng_measure abstention_recall;    /* of those without an answer, the refused */
+    eng_measure grounded;             /* of all, the answered */
+    double p50, p95, p99;             /* ms */
+    uint64_t tokens;
+} eng_measures;
+
+/* The same outcomes give the same intervals. */
+eng_status eng_measure_outcomes(const eng_probe *probes, const eng_outcome *outcomes, size_t count,
+                                eng_measures *out, eng_error *err) ENG_MUST_CHECK;
+
+/* The members "questions", "recall", "mrr" ... of an open object, and "intervals" with [low, high] of
+ * each; null where a share is of nothing. */
+void eng_measures_write(eng_json_writer *w, const eng_measures *m);
 
 /* "como-funciona-1f8a2b3c": see eng_collection_slug. */
 void eng_slug(eng_str title, char out[ENG_SLUG_SIZE]);
