@@ -9,6 +9,7 @@
 #include "index/index_internal.h"
 
 #include "base/alloc.h"
+#include "base/crc.h"
 #include "base/span.h"
 
 #include <errno.h>
@@ -28,19 +29,6 @@ static const size_t MEMORY_MAX = (size_t)4 << 30;
 /* ---- Checksums --------------------------------------------------------------------------------------- */
 
 #ifdef __SSE4_2__
-uint32_t eng_crc32c(uint32_t crc, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    uint64_t c = ~crc, word;
-    for (; len >= sizeof word; len -= sizeof word, p += sizeof word) {
-        memcpy(&word, p, sizeof word);
-        c = _mm_crc32_u64(c, word);
-    }
-    for (; len > 0; len--)
-        c = _mm_crc32_u8((uint32_t)c, *p++);
-    return ~(uint32_t)c;
-}
-
 /* Four chains at once: one alone waits three cycles for each word. */
 static void lanes(const unsigned char *p, uint32_t out[LANES])
 {
@@ -55,18 +43,6 @@ static void lanes(const unsigned char *p, uint32_t out[LANES])
         out[lane] = ~(uint32_t)c[lane];
 }
 #else
-uint32_t eng_crc32c(uint32_t crc, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    crc = ~crc;
-    for (; len > 0; len--) {
-        crc ^= *p++;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78u : 0);
-    }
-    return ~crc;
-}
-
 static void lanes(const unsigned char *p, uint32_t out[LANES])
 {
     for (size_t lane = 0; lane < LANES; lane++)

@@ -102,8 +102,6 @@ void eng_sink_end(eng_sink *sink, unsigned section);
 eng_status eng_sink_close(eng_sink *sink, eng_image_kind kind, eng_image **out, eng_error *err);
 void eng_sink_clear(eng_sink *sink);
 
-uint32_t eng_crc32c(uint32_t crc, const void *data, size_t len);
-
 /* ---- Packing (pack.c) ------------------------------------------------------------------------------ */
 
 enum { ENG_PACK = 128 };

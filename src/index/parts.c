@@ -7,6 +7,7 @@
 #include "index/index_internal.h"
 
 #include "base/alloc.h"
+#include "base/crc.h"
 #include "base/span.h"
 
 #include <dirent.h>
