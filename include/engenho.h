@@ -689,6 +689,13 @@ ENG_EXPORT eng_status eng_search(eng *e, eng_str collection, const eng_search_qu
                                  eng_results **out, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_results_free(eng_results *results);
 
+/* ---- Reports ------------------------------------------------------------------------------------------ */
+
+/* The result of an evaluation or a training, JSON, as one page of HTML that needs nothing else; *html is
+ * freed with eng_report_free. ENG_EINVALID where it is no such result. Needs no engine. */
+ENG_EXPORT eng_status eng_report_html(eng_str result, eng_str *html, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_report_free(eng_str html);
+
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 
 /* Jobs. A backup is a folder (made by it; there already: ENG_ECONFLICT) with the database as of one

@@ -1,10 +1,12 @@
 /* The page of an evaluation: its measures run by run, quality against latency, and every question. */
+#include "base/alloc.h"
 #include "base/error.h"
+#include "engenho.h"
 #include "engine/report.h"
 
 #include <math.h>
 
-enum { SHOWN_MAX = 2000, MEASURES = 9 };
+enum { SHOWN_MAX = 2000, MEASURES = 9, RESULT_MAX = 256 << 20 };
 
 static const struct {
     const char *name, *group, *key;
@@ -182,3 +184,26 @@ eng_status eng_report_of(const eng_json *result, eng_buf *out, eng_error *err)
     eng_arena_clear(&arena);
     return status == ENG_OK ? eng_buf_check(out, "a report", err) : status;
 }
+
+eng_status eng_report_html(eng_str result, eng_str *html, eng_error *err)
+{
+    eng_arena arena;
+    eng_buf page;
+    const eng_json *tree;
+    const eng_json_limits limits = {.size = RESULT_MAX};
+    eng_arena_init(&arena, 1 << 16, NULL);
+    eng_buf_init(&page, RESULT_MAX);
+    eng_status status = eng_json_read(result, &limits, &arena, &tree, err);
+    if (status == ENG_OK)
+        status = eng_report_of(tree, &page, err);
+    if (status == ENG_OK) {
+        size_t len;
+        char *bytes = eng_buf_take(&page, &len);
+        *html = (eng_str){bytes, len};
+    }
+    eng_buf_clear(&page);
+    eng_arena_clear(&arena);
+    return status;
+}
+
+void eng_report_free(eng_str html) { eng_free((char *)(uintptr_t)html.ptr); }
