@@ -675,16 +675,16 @@ static void connections_beyond_the_limit_are_503(void **state)
     stop(&l);
 }
 
-static void clients_are_told_when_no_descriptor_is_left(void **state)
+enum { LATE_CLIENTS = 8 };
+
+/* How many of the clients are told 503 while no descriptor is free but those that they have already. */
+static int told_without_descriptors(const net_live *l)
 {
-    net_live *l = *state;
-    enum { CLIENTS = 8 };
-    int fd[CLIENTS], status[CLIENTS], highest = 0;
+    int fd[LATE_CLIENTS], highest = 0, told = 0;
     struct rlimit before, few;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(l->port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_soon(eng_http_server_stats(l->server).open == 0); /* nothing is freed meanwhile */
-    for (int i = 0; i < CLIENTS; i++) {
+    for (int i = 0; i < LATE_CLIENTS; i++) {
         fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         highest = fd[i] > highest ? fd[i] : highest;
     }
@@ -694,19 +694,30 @@ static void clients_are_told_when_no_descriptor_is_left(void **state)
     few = before;
     few.rlim_cur = (rlim_t)highest + 1;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    for (int i = 0; i < CLIENTS; i++) {
+    for (int i = 0; i < LATE_CLIENTS; i++) {
         char got[16] = "";
-        struct timeval patience = {.tv_sec = 20};
+        struct timeval patience = {.tv_sec = 5};
         setsockopt(fd[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         (void)!connect(fd[i], (struct sockaddr *)&to, sizeof to);
         (void)!recv(fd[i], got, 15, 0);
-        status[i] = atoi(got + 9);
+        told += atoi(got + 9) == 503;
     }
     setrlimit(RLIMIT_NOFILE, &before);
-    for (int i = 0; i < CLIENTS; i++)
+    for (int i = 0; i < LATE_CLIENTS; i++)
         close(fd[i]);
-    for (int i = 0; i < CLIENTS; i++)
-        assert_int_equal(status[i], 503);
+    return told;
+}
+
+/* A worker that closes the file of an earlier body meanwhile lets a client in: then once more. */
+static void clients_are_told_when_no_descriptor_is_left(void **state)
+{
+    net_live *l = *state;
+    int told = 0;
+    for (int tries = 0; tries < 4 && told < LATE_CLIENTS; tries++) {
+        assert_soon(eng_http_server_stats(l->server).open == 0);
+        told = told_without_descriptors(l);
+    }
+    assert_int_equal(told, LATE_CLIENTS);
     assert_int_equal(get(l, "/", ""), 200);
 }
 
