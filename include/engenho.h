@@ -605,7 +605,7 @@ ENG_EXPORT eng_status eng_extract_text(eng *e, const eng_source *source, eng_ext
 ENG_EXPORT void eng_extracted_free(eng_extracted *x);
 
 typedef struct eng_passage_info {
-    uint64_t id;
+    uint64_t passage;    /* its place, from 0 */
     uint64_t start, end; /* bytes of the document's text */
     uint32_t tokens;
     const char *heading; /* "" where none stands above it */
@@ -668,7 +668,7 @@ typedef struct eng_result {
     const char *document;
     const char *title;
     const char *url;
-    uint64_t passage;
+    uint64_t passage;    /* its place in the document, from 0: the same wherever the collection is */
     uint64_t start, end; /* bytes of the document's text */
     const char *text;
     double score;         /* 0 to 1; orders the results */

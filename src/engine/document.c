@@ -53,7 +53,7 @@ static eng_status add_passages(eng *e, one *o, int64_t document, int64_t cutting
     if (!passages)
         return eng_fail_nomem(err);
     for (size_t i = 0; i < count; i++)
-        passages[i] = (eng_passage_info){.id = (uint64_t)rows[i].id,
+        passages[i] = (eng_passage_info){.passage = rows[i].place,
                                          .start = rows[i].start,
                                          .end = rows[i].end,
                                          .tokens = rows[i].tokens,

@@ -31,6 +31,7 @@ typedef struct {
     const eng_filter *filter;
     eng_fused *items;
     size_t count;
+    uint64_t *shown; /* the id of each result's passage */
 } search;
 
 static double since(uint64_t from) { return (double)(eng_clock_ns() - from) / 1e6; }
@@ -213,7 +214,7 @@ static void show(const eng_fused *item, const eng_store_passage *p, const eng_st
     *out = (eng_result){.document = d->name.ptr,
                         .title = text_of(d->title),
                         .url = text_of(d->url),
-                        .passage = item->id,
+                        .passage = p->place,
                         .start = p->start,
                         .end = p->end,
                         .text = p->text.ptr,
@@ -237,6 +238,14 @@ static size_t place_of(const int64_t *ids, size_t count, int64_t id)
     return from;
 }
 
+static void take(search *s, const eng_fused *item, const eng_store_passage *p,
+                 const eng_store_document *d)
+{
+    size_t n = s->out->results.count++;
+    s->shown[n] = item->id;
+    show(item, p, d, &s->out->results.items[n]);
+}
+
 /* *missing counts what the store no longer has. */
 static eng_status read_all(search *s, size_t *missing, eng_error *err)
 {
@@ -245,7 +254,8 @@ static eng_status read_all(search *s, size_t *missing, eng_error *err)
     eng_store_passage *passages;
     eng_store_document *rows;
     eng_result *items = eng_arena_array(arena, s->count + 1, sizeof *items);
-    if (!ids || !documents || !items)
+    s->shown = eng_arena_array(arena, s->count + 1, sizeof *s->shown);
+    if (!ids || !documents || !items || !s->shown)
         return eng_fail_nomem(err);
     *missing = 0;
     s->out->results.items = items;
@@ -263,7 +273,7 @@ static eng_status read_all(search *s, size_t *missing, eng_error *err)
         if (!p->id || !d->id)
             (*missing)++;
         else
-            show(&s->items[i], p, d, &items[s->out->results.count++]);
+            take(s, &s->items[i], p, d);
     }
     return status;
 }
@@ -328,7 +338,7 @@ static eng_status explain(search *s, eng_error *err)
     if (status < 0)
         return status;
     for (size_t i = 0, k = 0; status == ENG_OK && i < s->out->results.count; i++) {
-        while (s->items[k].id != s->out->results.items[i].passage)
+        while (s->items[k].id != s->shown[i])
             k++;
         status = explain_one(s, view, &s->items[k], &s->out->results.items[i].explain, err);
     }

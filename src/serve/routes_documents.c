@@ -67,7 +67,7 @@ static const eng_field ingest_reply[] = {
 static const eng_field listed_shape[] = {DOCUMENT_FIELDS, {0}};
 
 static const eng_field passage_shape[] = {
-    {"passage", ENG_INT, .required = true, .doc = "The passage's id."},
+    {"passage", ENG_INT, .required = true, .doc = "Its place in the document, from 0."},
     {"start", ENG_INT, .required = true, .doc = "Its first byte in the document's text."},
     {"end", ENG_INT, .required = true, .doc = "The byte behind its last."},
     {"tokens", ENG_INT, .required = true, .doc = "How many tokens it has."},
@@ -495,7 +495,7 @@ static void write_passages(eng_json_writer *w, const eng_document *d)
         const eng_passage_info *p = &d->passages[i];
         eng_json_open(w, '{');
         eng_json_name(w, ENG_STR("passage"));
-        eng_json_uint(w, p->id);
+        eng_json_uint(w, p->passage);
         eng_json_name(w, ENG_STR("start"));
         eng_json_uint(w, p->start);
         eng_json_name(w, ENG_STR("end"));

@@ -39,7 +39,7 @@ const eng_field eng_result_shape[] = {
     {"document", ENG_TEXT, .required = true, .doc = "The document's id."},
     {"title", ENG_TEXT, .required = true, .nullable = true, .doc = "The document's title."},
     {"url", ENG_TEXT, .required = true, .nullable = true, .doc = "The document's address."},
-    {"passage", ENG_INT, .required = true, .doc = "The passage's id."},
+    {"passage", ENG_INT, .required = true, .doc = "Its place in the document, from 0."},
     {"start", ENG_INT, .required = true, .doc = "Its first byte in the document's text."},
     {"end", ENG_INT, .required = true, .doc = "The byte behind its last."},
     {"heading", ENG_TEXT, .doc = "The headings above it."},

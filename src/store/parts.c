@@ -273,7 +273,10 @@ eng_status eng_parts_remove(eng_conn *c, const eng_parts_place *place, int64_t c
 
 /* ---- Passages ---- */
 
-#define PASSAGE "SELECT id, cutting, document, kind, start, end, tokens, heading FROM passage "
+/* Those of a document in a cutting are consecutive: so its first says the place of each. */
+#define PASSAGE                                                                                    \
+    "SELECT id, cutting, document, kind, start, end, tokens, heading, id - (SELECT min(q.id) "     \
+    "FROM passage q WHERE q.document = p.document AND q.cutting = p.cutting) FROM passage p "
 
 static void read_passage(eng_sql *q, eng_arena *arena, eng_store_passage *out)
 {
@@ -286,6 +289,7 @@ static void read_passage(eng_sql *q, eng_arena *arena, eng_store_passage *out)
         .end = (uint64_t)eng_sql_get_int(q, 5),
         .tokens = (uint32_t)eng_sql_get_int(q, 6),
         .heading = eng_sql_get_text(q, 7, arena),
+        .place = (uint64_t)eng_sql_get_int(q, 8),
     };
 }
 

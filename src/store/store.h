@@ -245,6 +245,7 @@ typedef struct {
     uint32_t tokens;
     eng_str heading; /* ptr NULL: none */
     eng_str text;    /* start to end; read, not written */
+    uint64_t place;  /* in its document, from 0; read, not written */
 } eng_store_passage;
 
 typedef struct {
