@@ -521,6 +521,31 @@ ENG_EXPORT eng_status eng_collection_change(eng *e, eng_str name, const eng_coll
 ENG_EXPORT eng_status eng_collection_drop(eng *e, eng_str name, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_collection_free(eng_collection *c);
 
+/*
+ * A collection as one file, to be kept or taken elsewhere: documents, passages, vectors, settings, of one
+ * instant, with a checksum; an SQLite database that other programs read (docs/collection-file.md).
+ */
+/* *fd is of a file without a name, open at its beginning and whole; the caller closes it. cancelled may
+ * be NULL. From a worker. */
+ENG_EXPORT eng_status eng_collection_export(eng *e, eng_str name, bool (*cancelled)(void *ctx),
+                                            void *ctx, int *fd, eng_error *err) ENG_MUST_CHECK;
+
+typedef struct eng_import_options {
+    eng_str name;                 /* ptr NULL: as it was called */
+    bool reembed;                 /* its vectors are left out, and made anew by a job; until then it
+                                     is found by words alone */
+    eng_str embedding_model;      /* with reembed: by which; ptr NULL: the default */
+    bool (*cancelled)(void *ctx); /* may be NULL */
+    void *ctx;
+} eng_import_options;
+
+/* All of it or nothing, as a new collection; its vectors are taken as they are. ENG_ECONFLICT: there
+ * already. ENG_EINVALID: the file is damaged in any way, or its encoder is not installed with the very
+ * weights. ENG_EVERSION: a newer engenho wrote it. *job: that embeds it anew, or 0. From a worker. */
+ENG_EXPORT eng_status eng_collection_import(eng *e, eng_str file, const eng_import_options *options,
+                                            int64_t *job, eng_collection **out,
+                                            eng_error *err) ENG_MUST_CHECK;
+
 /* The name of a title's collection: an ASCII slug of it and a short hash, "como-funciona-1f8a2b3c". */
 #define ENG_SLUG_SIZE 64
 ENG_EXPORT void eng_collection_slug(eng_str title, char out[ENG_SLUG_SIZE]);

@@ -142,6 +142,10 @@ eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path
 /* The same with a body of another type than JSON. */
 eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
                         eng_str body, const eng_json **reply, eng_error *err) ENG_MUST_CHECK;
+/* A GET whose body goes piece by piece to `data`, whatever its length. */
+eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
+                         eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
+                         eng_error *err) ENG_MUST_CHECK;
 /* The path of --collection's routes, "/v1/collections/default/search"; in the command's arena. */
 eng_status eng_cli_collection_path(eng_cli *cli, const char *rest, eng_str *out,
                                    eng_error *err) ENG_MUST_CHECK;
@@ -166,6 +170,8 @@ eng_status eng_cli_print_json(const eng_json *v, eng_error *err) ENG_MUST_CHECK;
 /* Columns as wide as they need, the first row as heading: rows of `columns` cells each. */
 eng_status eng_cli_table(const eng_cli *cli, const eng_str *cells, size_t columns, size_t rows,
                          eng_error *err) ENG_MUST_CHECK;
+/* That the first `count` of the arguments are gone now, also where a later one could not be removed. */
+eng_status eng_cli_say_removed(const eng_cli *cli, size_t count, eng_error *err) ENG_MUST_CHECK;
 /* "3 min ago", for people; the reply's own text where it is none. */
 eng_str eng_cli_ago(eng_arena *arena, eng_str rfc3339);
 /* One line on standard error, drawn over itself; nothing off a terminal. */

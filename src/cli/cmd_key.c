@@ -103,31 +103,6 @@ static eng_status remove_key(eng_cli_session *s, const char *id, eng_error *err)
     return status;
 }
 
-/* The first `count` of the arguments, which are gone now, also where a later one could not be removed. */
-static eng_status say_removed(const eng_cli *cli, size_t count, eng_error *err)
-{
-    eng_buf out;
-    eng_buf_init(&out, 1 << 20);
-    eng_json_writer w = eng_json_write_to(&out);
-    if (cli->json) {
-        eng_json_open(&w, '{');
-        eng_json_name(&w, ENG_STR("removed"));
-        eng_json_open(&w, '[');
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (cli->json)
-            eng_json_string(&w, eng_str_of(cli->args[i]));
-        else
-            eng_buf_format(&out, "removed %s\n", cli->args[i]);
-    }
-    if (cli->json) {
-        eng_json_close(&w, ']');
-        eng_json_close(&w, '}');
-        eng_buf_byte(&out, '\n');
-    }
-    return eng_cli_flush(&out, err);
-}
-
 static eng_status rm(eng_cli *cli, eng_error *err)
 {
     eng_cli_session *s = NULL;
@@ -135,7 +110,7 @@ static eng_status rm(eng_cli *cli, eng_error *err)
     eng_status status = eng_cli_session_open(cli, &s, err);
     for (; status == ENG_OK && gone < cli->arg_count; gone += status == ENG_OK)
         status = remove_key(s, cli->args[gone], err);
-    eng_status said = gone ? say_removed(cli, gone, status < 0 ? NULL : err) : ENG_OK;
+    eng_status said = gone ? eng_cli_say_removed(cli, gone, status < 0 ? NULL : err) : ENG_OK;
     eng_cli_session_close(s);
     return status < 0 ? status : said;
 }

@@ -82,6 +82,30 @@ eng_status eng_cli_table(const eng_cli *cli, const eng_str *cells, size_t column
     return eng_cli_flush(&out, err);
 }
 
+eng_status eng_cli_say_removed(const eng_cli *cli, size_t count, eng_error *err)
+{
+    eng_buf out;
+    eng_buf_init(&out, 1 << 20);
+    eng_json_writer w = eng_json_write_to(&out);
+    if (cli->json) {
+        eng_json_open(&w, '{');
+        eng_json_name(&w, ENG_STR("removed"));
+        eng_json_open(&w, '[');
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (cli->json)
+            eng_json_string(&w, eng_str_of(cli->args[i]));
+        else
+            eng_buf_format(&out, "removed %s\n", cli->args[i]);
+    }
+    if (cli->json) {
+        eng_json_close(&w, ']');
+        eng_json_close(&w, '}');
+        eng_buf_byte(&out, '\n');
+    }
+    return eng_cli_flush(&out, err);
+}
+
 eng_str eng_cli_ago(eng_arena *arena, eng_str rfc3339)
 {
     static const struct {

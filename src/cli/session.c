@@ -6,6 +6,7 @@
 #include "net/net.h"
 #include "serve/serve.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -106,6 +107,34 @@ eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path
         status = judge(got.status, answer, err);
     if (status == ENG_OK && reply)
         *reply = answer;
+    eng_http_answer_clear(&got);
+    return status;
+}
+
+eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
+                         eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
+                         eng_error *err)
+{
+    const eng_json *answer = NULL;
+    eng_http_answer got = {0};
+    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
+    if (!url.ptr)
+        return eng_fail_nomem(err);
+    eng_http_call call = {.url = url.ptr,
+                          .unix_socket = s->socket,
+                          .timeout_ms = UINT_MAX / 2,
+                          .silence_ms = CALL_TIMEOUT_MS,
+                          .trusted = true,
+                          .max = SIZE_MAX,
+                          .data = data,
+                          .ctx = ctx};
+    eng_status status = eng_http_fetch(s->client, &call, &got, err);
+    if (status < 0)
+        return status;
+    if (got.status >= 400 && got.body.len)
+        status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
+    if (status == ENG_OK)
+        status = judge(got.status, answer, err);
     eng_http_answer_clear(&got);
     return status;
 }

@@ -14,7 +14,7 @@ enum {
 
 /* ---- Names and settings ---- */
 
-static eng_status check_name(eng_str name, eng_error *err)
+eng_status eng_collection_check_name(eng_str name, eng_error *err)
 {
     bool good = name.len > 0 && name.len <= NAME_BYTES && eng_str_trim(name).len == name.len &&
                 eng_utf8_valid(name) == name.len && eng_str_find(name, ENG_STR("..")) == SIZE_MAX &&
@@ -189,7 +189,7 @@ static eng_status make(eng *e, eng_str name, const eng_collection_spec *spec, en
     eng_cutting chunk = {0};
     eng_str cut = ENG_STR(""), model = ENG_STR("");
     uint32_t dims = 0;
-    eng_status status = check_name(name, err);
+    eng_status status = eng_collection_check_name(name, err);
     if (status == ENG_OK)
         status = complete(spec->chunk, &chunk, err);
     if (status == ENG_OK)

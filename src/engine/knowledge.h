@@ -4,6 +4,7 @@
  *     shelf.c       a collection that is open: its index follows the store
  *     tend.c        merging and flushing of indexes, when there is time
  *     collection.c  made, listed, changed, dropped
+ *     carry.c       into a file, and out of one
  *     ingest.c      sources into documents: extract, cut, embed, store, index
  *     later.c       the same as a job
  *     document.c    one, a list, removal
@@ -121,6 +122,11 @@ eng_status eng_source_read(eng *e, const eng_source *source, const eng_extract_o
 eng_status eng_store_fill_parts(const eng_draft *d, const eng_draft_unit *units, size_t count,
                                 const float *floats, size_t dim, eng_arena *arena,
                                 eng_store_parts *out, eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Collections (collection.c) ------------------------------------------------------------------------ */
+
+/* ENG_EINVALID with the field "name". */
+eng_status eng_collection_check_name(eng_str name, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Embedding anew (reembed.c) ------------------------------------------------------------------------- */
 

@@ -249,7 +249,9 @@ struct eng_serve {
     uint64_t body_max;
     unsigned drain_ms;
     bool access_log;
-    _Atomic int phase; /* eng_phase */
+    _Atomic int phase;        /* eng_phase */
+    _Atomic unsigned exports; /* that are being sent, each by a worker of its own */
+    unsigned exports_max;
 };
 
 /* eng_serve_new with other routes than the program's. */

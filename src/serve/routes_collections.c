@@ -1,8 +1,13 @@
-/* Collections: made, listed, changed, removed. */
+/* Collections: made, listed, changed, removed; into a file and out of one. */
 #include "base/error.h"
+#include "base/file.h"
 #include "serve/routes.h"
 
-enum { NAME_BYTES = 200, TITLE_CHARS = 512, CHUNK_MAX = 100000 };
+#include <unistd.h>
+
+enum { NAME_BYTES = 200, TITLE_CHARS = 512, CHUNK_MAX = 100000, PIECE = 64 << 10 };
+
+static const uint64_t IMPORT_MAX = 1ull << 40;
 
 /* ---- Shapes ---- */
 
@@ -56,6 +61,18 @@ const eng_field eng_collection_shape[] = {COLLECTION_FIELDS, {0}};
 static const eng_field changed_shape[] = {
     COLLECTION_FIELDS,
     {"job", ENG_INT, .doc = "The job that embeds it anew; absent where nothing has to be."},
+    {0},
+};
+
+static const eng_field import_fields[] = {
+    {"name", ENG_TEXT, .min = 1, .max = NAME_BYTES,
+     .doc = "What its routes will call it; without it as it was called."},
+    {"reembed", ENG_BOOL, .preset = "false",
+     .doc = "Whether to leave its vectors out and make them anew, as a job; until that has ended "
+            "it is "
+            "found by words alone."},
+    {"embedding_model", ENG_TEXT, .min = 1, .max = NAME_BYTES,
+     .doc = "With reembed: an installed encoder; without it the default one."},
     {0},
 };
 
@@ -200,6 +217,96 @@ static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
     return ENG_OK;
 }
 
+/* ---- Files ---- */
+
+static bool gone(void *ctx) { return eng_exchange_cancelled(ctx); }
+
+/* An error is no reply any more: the client sees that the file is not whole. */
+static eng_status send_pieces(eng_exchange *x, const eng_mapping *file)
+{
+    eng_status status = ENG_OK;
+    for (size_t at = 0; at < file->len && status == ENG_OK; at += PIECE) {
+        size_t len = file->len - at < PIECE ? file->len - at : PIECE;
+        status = eng_exchange_write(x, (eng_str){(const char *)file->data + at, len}, true, NULL);
+    }
+    return status;
+}
+
+static eng_status send_file(eng_request *req, eng_reply *out, eng_error *err)
+{
+    int fd = -1;
+    eng_mapping file;
+    eng_exchange *x = eng_req_exchange(req);
+    eng_status status = eng_collection_export(eng_req_engine(req), eng_req_path(req, "c"), gone, x,
+                                              &fd, err);
+    if (status == ENG_OK) {
+        status = eng_mapping_of_fd(fd, &file, err);
+        close(fd);
+    }
+    if (status < 0)
+        return status;
+    eng_reply_header(out, ENG_STR("Content-Disposition"),
+                     ENG_STR("attachment; filename=\"collection.engenho\""));
+    eng_reply_stream(out);
+    status = send_pieces(x, &file);
+    eng_mapping_close(&file);
+    eng_exchange_end(x, status < 0);
+    return ENG_OK;
+}
+
+/* A slow reader keeps a worker: some are left for everybody else. */
+static eng_status export(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_serve *s = eng_req_server(req);
+    eng_status status = atomic_fetch_add(&s->exports, 1) < s->exports_max
+                            ? send_file(req, out, err)
+                            : eng_fail(err, ENG_EBUSY, "other collections are being exported");
+    atomic_fetch_sub(&s->exports, 1);
+    return status;
+}
+
+static const eng_part *find_file(eng_request *req)
+{
+    size_t count;
+    const eng_part *parts = eng_req_parts(req, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (eng_str_eq(parts[i].name, ENG_STR("file")))
+            return &parts[i];
+    }
+    return NULL;
+}
+
+static eng_status import(eng_request *req, eng_reply *out, eng_error *err)
+{
+    const eng_part *file = find_file(req);
+    if (!file)
+        return eng_fail_field(err, ENG_EINVALID, ENG_STR("file"), "expected a collection's file");
+    eng_import_options options = {.name = {NULL, 0},
+                                  .embedding_model = {NULL, 0},
+                                  .reembed = eng_req_bool(req, "reembed"),
+                                  .cancelled = gone,
+                                  .ctx = eng_req_exchange(req)};
+    if (eng_req_has(req, "name"))
+        options.name = eng_req_text(req, "name");
+    if (eng_req_has(req, "embedding_model"))
+        options.embedding_model = eng_req_text(req, "embedding_model");
+    eng_collection *c = NULL;
+    int64_t job = 0;
+    eng_status status = eng_collection_import(eng_req_engine(req), file->content, &options, &job,
+                                              &c, err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    write_collection(w, c);
+    if (job) {
+        eng_json_name(w, ENG_STR("job"));
+        eng_json_int(w, job);
+    }
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
+}
+
 const eng_route eng_routes_collections[] = {
     {ENG_GET, "/v1/collections", ENG_ROLE_READ, NULL, list_reply, list, "Lists the collections.",
      .query = eng_page_query, .where = ENG_ON_WORKER},
@@ -215,5 +322,12 @@ const eng_route eng_routes_collections[] = {
     {ENG_DELETE, "/v1/collections/{c}", ENG_ROLE_WRITE, NULL, NULL, drop,
      "Removes a collection with all it holds.", .fails = "404", .status = 204,
      .where = ENG_ON_WORKER},
+    {ENG_GET, "/v1/collections/{c}/export", ENG_ROLE_READ, NULL, NULL, export,
+     "Sends a collection as one file, as of one instant: an SQLite database with a checksum.",
+     .reply_type = "application/vnd.sqlite3", .fails = "404 503", .where = ENG_ON_STREAM},
+    {ENG_POST, "/v1/collections/import", ENG_ROLE_WRITE, import_fields, changed_shape, import,
+     "Makes a collection of an exported file, with the vectors that it holds.", .status = 201,
+     .fails = "409 413", .where = ENG_ON_WORKER, .takes = ENG_TAKES_MULTIPART,
+     .body_max = IMPORT_MAX},
     {0},
 };

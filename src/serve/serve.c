@@ -195,6 +195,7 @@ static eng_status make_pool(eng_serve *s, unsigned workers, eng_error *err)
         .threads = workers ? workers : 2 * processors(),
         .queue = {[ENG_POOL_NOW] = QUEUE_NOW, [ENG_POOL_BULK] = QUEUE_BULK},
     };
+    s->exports_max = (unsigned)(options.threads + 1) / 2;
     return eng_pool_new(&options, &s->pool, err);
 }
 

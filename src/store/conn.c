@@ -235,6 +235,31 @@ eng_status eng_conn_open_scratch(eng_conn **out, eng_error *err)
     return status;
 }
 
+eng_status eng_conn_open_bytes(eng_str bytes, eng_conn **out, eng_error *err)
+{
+    eng_conn *c = NULL;
+    eng_status status = new_conn("file", &c, err);
+    if (status < 0)
+        return status;
+    status = connect(c, ":memory:", SQLITE_OPEN_READWRITE, err);
+    if (status == ENG_OK) { /* it is not written to, and does not become SQLite's */
+        unsigned char *data = (unsigned char *)(uintptr_t)bytes.ptr;
+        int code = sqlite3_deserialize(c->db, "main", data, (sqlite3_int64)bytes.len,
+                                       (sqlite3_int64)bytes.len, SQLITE_DESERIALIZE_READONLY);
+        /* It looks at nothing yet: without memory it says no more than that it could not. */
+        if (code == SQLITE_ERROR)
+            code = SQLITE_NOMEM;
+        status = code == SQLITE_OK ? ENG_OK : eng_conn_fail(c, code, err);
+    }
+    if (status == ENG_OK)
+        status = eng_conn_script(c, read_pragmas, err);
+    if (status < 0)
+        eng_conn_close(c);
+    else
+        *out = c;
+    return status;
+}
+
 /* Some file systems have no memory that processes share, and SQLite then quietly stays as it was. */
 static eng_status use_log(eng_conn *c, eng_error *err)
 {

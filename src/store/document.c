@@ -89,6 +89,12 @@ static eng_status write_text(eng_conn *c, int64_t document, eng_str text, eng_er
     return eng_sql_end(&q, err);
 }
 
+eng_status eng_document_add(eng_conn *c, eng_store_document *d, eng_str text, eng_error *err)
+{
+    eng_status status = insert_document(c, d, err);
+    return status < 0 ? status : write_text(c, d->id, text, err);
+}
+
 static eng_status replace(eng_conn *c, putting *p, eng_store_put *put, const earlier *was,
                           eng_error *err)
 {

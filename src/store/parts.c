@@ -144,8 +144,8 @@ static bool already_cut(const eng_store_parts *parts)
     return parts->passage_count && parts->passages[0].id != 0;
 }
 
-static eng_status add_passage(eng_conn *c, const eng_parts_place *place, const eng_store_passage *p,
-                              eng_error *err)
+eng_status eng_parts_add_passage(eng_conn *c, const eng_parts_place *place,
+                                 const eng_store_passage *p, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "INSERT INTO passage (cutting, document, kind, start, end, tokens, "
                                "heading) VALUES (?, ?, ?, ?, ?, ?, ?)");
@@ -159,8 +159,8 @@ static eng_status add_passage(eng_conn *c, const eng_parts_place *place, const e
     return eng_sql_end(&q, err);
 }
 
-static eng_status add_vector(eng_conn *c, int64_t generation, int64_t passage, uint32_t dims,
-                             const eng_store_vector *v, eng_error *err)
+eng_status eng_parts_add_vector(eng_conn *c, int64_t generation, int64_t passage, uint32_t dims,
+                                const eng_store_vector *v, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "INSERT INTO vector (generation, passage, kind, start, end, data) "
                                "VALUES (?, ?, ?, ?, ?, ?)");
@@ -195,7 +195,7 @@ static eng_status add_vectors(eng_conn *c, const eng_parts_place *place,
         if (v->passage < 0 || (uint64_t)v->passage >= parts->passage_count)
             return eng_fail(err, ENG_EINVALID, "a vector of no passage of its document");
         int64_t passage = already_cut(parts) ? parts->passages[v->passage].id : first + v->passage;
-        status = add_vector(c, place->generation, passage, dims, v, err);
+        status = eng_parts_add_vector(c, place->generation, passage, dims, v, err);
     }
     return status;
 }
@@ -207,7 +207,7 @@ eng_status eng_parts_add(eng_conn *c, const eng_parts_place *place, const eng_st
         return add_vectors(c, place, parts, 0, err);
     eng_status status = ENG_OK;
     for (size_t i = 0; i < parts->passage_count && status == ENG_OK; i++)
-        status = add_passage(c, place, &parts->passages[i], err);
+        status = eng_parts_add_passage(c, place, &parts->passages[i], err);
     int64_t last = eng_sql_made(c), first = last - (int64_t)parts->passage_count + 1;
     if (status == ENG_OK)
         status = add_vectors(c, place, parts, first, err);

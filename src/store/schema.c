@@ -77,7 +77,7 @@ static const char version_2[] =
     "    id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
     "    name TEXT NOT NULL,\n"
     "    title TEXT NOT NULL,\n"
-    "    state INTEGER NOT NULL,\n"                    /* 1 there, 2 being dropped */
+    "    state INTEGER NOT NULL,\n" /* 0 on its way in, 1 there, 2 being dropped */
     "    active INTEGER REFERENCES generation (id),\n" /* the one that answers */
     "    version INTEGER NOT NULL,\n"   /* grows with every change to what it holds */
     "    documents INTEGER NOT NULL,\n" /* sums, so that a list need not count */

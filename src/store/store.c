@@ -137,6 +137,8 @@ static eng_status open_writer(eng_store *s, eng_error *err)
     if (status == ENG_OK)
         status = check_tables(s->conn, err);
     if (status == ENG_OK)
+        status = eng_import_forget(s->conn, err);
+    if (status == ENG_OK)
         status = eng_writer_start(s->conn, &s->writer, err);
     return status;
 }

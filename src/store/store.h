@@ -363,6 +363,62 @@ eng_status eng_store_change_page(eng_store *s, int64_t collection, int64_t after
 eng_status eng_store_change_forget(eng_store *s, int64_t collection, int64_t seq,
                                    eng_error *err) ENG_MUST_CHECK;
 
+/* ---- Knowledge: a collection in a file ------------------------------------------------------------- */
+
+/*
+ * One collection as it is, in one file for other machines and other programs: an SQLite database, and
+ * behind it 64 bytes with its length and checksum (docs/collection-file.md).
+ */
+#define ENG_CARRY_VERSION 1
+#define ENG_CARRY_TAIL 64
+
+/* The generation (which has to be the active one, else ENG_ECONFLICT) as of one instant, into a new
+ * file, which is removed where that fails. model_hash says which weights its model has, in hex; "" for
+ * none. go_on (may be NULL) is asked now and then, and false ends it with ENG_ECANCELLED. */
+eng_status eng_store_export(eng_store *s, int64_t generation, eng_str model_hash, const char *to,
+                            bool (*go_on)(void *ctx), void *ctx, eng_error *err) ENG_MUST_CHECK;
+
+typedef struct eng_carry eng_carry;
+
+typedef struct {
+    eng_str name;
+    eng_str title;
+    eng_str settings; /* JSON, of the collection */
+    eng_str cut;      /* JSON */
+    eng_str model;    /* "" for none */
+    eng_str model_hash;
+    uint32_t dims;
+    eng_str asked; /* JSON: what the model is asked with */
+    uint64_t documents;
+    uint64_t passages;
+    uint64_t vectors;
+} eng_carried;
+
+/* Such a file, whose bytes must outlive it. ENG_ECORRUPT where it is none, or is not whole to the last
+ * bit; ENG_EVERSION where a newer program wrote it. Also of a file that a stranger made, checksum and
+ * all: nothing in it is run. */
+eng_status eng_carry_open(eng_str file, eng_carry **out, eng_error *err) ENG_MUST_CHECK;
+void eng_carry_close(eng_carry *c);
+const eng_carried *eng_carry_about(const eng_carry *c);
+/* The checksum's 64 bytes are taken on trust: for who attacks what lies behind them. */
+eng_status eng_carry_open_unsummed(eng_str database, eng_carry **out,
+                                   eng_error *err) ENG_MUST_CHECK;
+
+typedef struct {
+    eng_str name;
+    bool vectors; /* else the collection comes without a model, and is found by words alone */
+    /* May refuse a document; may be NULL. */
+    eng_status (*check)(void *ctx, const eng_store_document *document, eng_str text,
+                        eng_error *err);
+    bool (*progress)(void *ctx, uint64_t done, uint64_t total); /* documents; may be NULL */
+    void *ctx;
+} eng_store_import_options;
+
+/* All of it as a new collection, which nobody sees until it is whole; what a crash leaves is removed when
+ * the store is opened. ENG_ECONFLICT where the name is taken, ENG_EINVALID where rows make no sense. */
+eng_status eng_store_import(eng_store *s, eng_carry *from, const eng_store_import_options *options,
+                            int64_t *collection, eng_error *err) ENG_MUST_CHECK;
+
 /* ---- Care ---------------------------------------------------------------------------------------- */
 
 /* Copies all as of one instant into a new file, synced, in steps between which others write and read.

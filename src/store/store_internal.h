@@ -42,6 +42,8 @@ eng_status eng_conn_open(const char *path, eng_conn_use use, eng_conn **out,
                          eng_error *err) ENG_MUST_CHECK;
 /* What the writer's needs before it writes, after it was found to be ours. */
 eng_status eng_conn_make_writer(eng_conn *c, bool empty, eng_error *err) ENG_MUST_CHECK;
+/* The bytes of a database, read where they lie; they must outlive it. */
+eng_status eng_conn_open_bytes(eng_str bytes, eng_conn **out, eng_error *err) ENG_MUST_CHECK;
 /* One in memory, gone when closed. */
 eng_status eng_conn_open_scratch(eng_conn **out, eng_error *err) ENG_MUST_CHECK;
 void eng_conn_close(eng_conn *c);
@@ -183,6 +185,24 @@ typedef struct {
 } eng_parts_place;
 eng_status eng_parts_add(eng_conn *c, const eng_parts_place *place, const eng_store_parts *parts,
                          eng_error *err) ENG_MUST_CHECK;
+/* Row by row, for who has no list of them. A passage's id is eng_sql_made. */
+eng_status eng_parts_add_passage(eng_conn *c, const eng_parts_place *place,
+                                 const eng_store_passage *p, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_parts_add_vector(eng_conn *c, int64_t generation, int64_t passage, uint32_t dims,
+                                const eng_store_vector *v, eng_error *err) ENG_MUST_CHECK;
+/* A new document as it is given, with its text; fills in the id. */
+eng_status eng_document_add(eng_conn *c, eng_store_document *d, eng_str text,
+                            eng_error *err) ENG_MUST_CHECK;
+/* Collections that were on their way in when a program ended are dropped. */
+eng_status eng_import_forget(eng_conn *c, eng_error *err) ENG_MUST_CHECK;
+
+/* What the two ways of a carried collection share (carry.c, import.c). */
+struct eng_carry {
+    eng_conn *conn;
+    eng_arena arena;
+    eng_carried about;
+};
+
 /* Its passages, in one cutting or (cutting 0) in all, and their vectors; notes that they went. *count
  * is that of the cutting `counted`. */
 eng_status eng_parts_remove(eng_conn *c, const eng_parts_place *place, int64_t counted,
