@@ -693,7 +693,7 @@ typedef struct eng_result {
     const char *document;
     const char *title;
     const char *url;
-    uint64_t passage;    /* its place in the document, from 0: the same wherever the collection is */
+    uint64_t passage; /* its place in the document, from 0: the same wherever the collection is */
     uint64_t start, end; /* bytes of the document's text */
     const char *text;
     double score;         /* 0 to 1; orders the results */
