@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "index/index.h"
 #include "text/text.h"
 #include "json/json.h"
 
@@ -150,5 +151,130 @@ void eng_measures_write(eng_json_writer *w, const eng_measures *m);
 
 /* "como-funciona-1f8a2b3c": see eng_collection_slug. */
 void eng_slug(eng_str title, char out[ENG_SLUG_SIZE]);
+
+/* ---- Questions -------------------------------------------------------------------------------------- */
+
+/* What a question asks for, which is also what its answer must hold. */
+typedef enum {
+    ENG_ASK_OTHER,
+    ENG_ASK_DEFINITION, /* "o que é", "what is a", "qué significa" */
+    ENG_ASK_PERSON,     /* "quem", "who", "quién" */
+    ENG_ASK_TIME,       /* "quando", "em que ano", "when" */
+    ENG_ASK_PLACE,      /* "onde", "em que cidade", "where" */
+    ENG_ASK_NAME,       /* "qual é o nome", "which company" */
+    ENG_ASK_COUNT,      /* "quantos", "qual a altura", "how many", "how long" */
+    ENG_ASK_AMOUNT,     /* "quanto custa", "qual o preço", "how much" */
+    ENG_ASK_HOW,
+    ENG_ASK_WHY,
+    ENG_ASK_LIST, /* "quais", "what are" */
+    ENG_ASK_YESNO,
+    ENG_ASK_KINDS
+} eng_ask_kind;
+
+/* "definition", "person" ... */
+const char *eng_ask_kind_name(eng_ask_kind kind);
+
+/* A word of the question that says something. Its texts live in the question's arena. */
+typedef struct {
+    size_t start, end; /* bytes of the question */
+    eng_str stem;
+    eng_str plain; /* the stem it has when typed without accents; empty: the same */
+    bool name;     /* begins with a capital behind the first word, or has a digit */
+    double idf;    /* in the collection; NAN: not known (eng_question_weigh), and guessed */
+} eng_ask_term;
+
+enum { ENG_ASK_TERMS = 32 }; /* what a question has beyond these is passed over */
+
+typedef struct {
+    eng_str text;          /* borrowed */
+    eng_language language; /* as given, else guessed; UNKNOWN where nothing decides */
+    eng_ask_kind kind;
+    eng_ask_term *terms; /* in their order, each stem once */
+    size_t term_count;
+} eng_question;
+
+/*
+ * Reads a question in Portuguese, English or Spanish, also without accents, in capitals, or with a
+ * typing error in the word that asks. language UNKNOWN: guessed. Any bytes are a question.
+ */
+eng_status eng_question_parse(eng_analyzer *analyzer, eng_str text, eng_language language,
+                              eng_arena *arena, eng_question *out, eng_error *err) ENG_MUST_CHECK;
+/* How rare each word is, from eng_index_explain of this very text for any passage. */
+void eng_question_weigh(eng_question *q, const eng_term_share *shares, size_t count);
+
+/* What is said where nothing answers; UNKNOWN is answered in Portuguese. */
+eng_str eng_refusal(eng_language language);
+
+/* ---- Answers without a model -------------------------------------------------------------------------- */
+
+/* How near a sentence's vector is to the question's; bytes of the document's text, as in
+ * eng_draft_unit. */
+typedef struct {
+    size_t start, end;
+    float cosine;
+} eng_near;
+
+/* A retrieved passage. Borrowed. */
+typedef struct {
+    uint64_t id;
+    uint64_t document; /* tells documents apart */
+    eng_str title;
+    eng_str heading;
+    eng_str text; /* a slice of the document's text, from byte start on */
+    size_t start;
+    double score; /* fused, 0..1; candidates come best first */
+    double bm25;  /* eng_score_unit of each; NAN where it was not asked */
+    double dense;
+    const eng_near *sentences; /* may be NULL */
+    size_t sentence_count;
+} eng_candidate;
+
+typedef struct {
+    size_t max;       /* characters of all parts and what joins them; 0: 600 */
+    double threshold; /* of confidence, below which there is no answer; NAN: the default */
+} eng_answer_options;
+
+/* The default threshold of confidence. */
+extern const double eng_answer_threshold;
+
+/* A sentence, list item or table row that answers: document bytes start to end, which lie in the
+ * candidate's text. */
+typedef struct {
+    size_t candidate;
+    size_t start, end;
+    double score; /* its share of belief, 0..1 */
+} eng_answer_part;
+
+/*
+ * What the passages say to a question. parts are in reading order (by the rank of the best part of
+ * their document, then as they stand there), none twice. They are there also where the answer is no:
+ * the best that was found, for those who want to see it.
+ */
+typedef struct {
+    eng_answer_part *parts;
+    size_t count;
+    bool answered;     /* confidence reaches the threshold */
+    double confidence; /* 0..1: how often such an answer is right */
+    /* The phrase itself, where one can be pointed at: a part's slice; SIZE_MAX in brief_part: none. */
+    size_t brief_part;
+    size_t brief_start, brief_end; /* bytes of the document */
+    double brief_score;
+} eng_found_answer;
+
+enum { ENG_ANSWER_CANDIDATES = 24 }; /* those beyond are not looked at; 12 are enough */
+
+/*
+ * Pure: nothing but its arguments counts, and the same arguments give the same answer. Everything
+ * made lives in the arena. candidates may be none: then nothing is found. options may be NULL.
+ */
+eng_status eng_answer_find(eng_analyzer *analyzer, const eng_question *q,
+                           const eng_candidate *candidates, size_t count,
+                           const eng_answer_options *options, eng_arena *arena,
+                           eng_found_answer *out, eng_error *err) ENG_MUST_CHECK;
+
+/* The parts as one text: " " between neighbours, a line end before list items, rows and what stands in
+ * another place. at[i], if not NULL, gets where part i begins. */
+void eng_answer_text(const eng_found_answer *answer, const eng_candidate *candidates, eng_buf *out,
+                     size_t *at);
 
 #endif
