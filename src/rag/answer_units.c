@@ -248,10 +248,7 @@ static bool is_lines(eng_str sentence)
 {
     size_t lines = 0, marked = 0;
     for (eng_str rest = sentence, line; rest.len;) {
-        if (!eng_str_cut(rest, '\n', &line, &rest)) {
-            line = rest;
-            rest.len = 0;
-        }
+        (void)eng_str_cut(rest, '\n', &line, &rest);
         line = eng_str_trim(line);
         lines++;
         marked += line.len && (kind_of_line(line, false) != UNIT_SENTENCE ||
@@ -266,10 +263,7 @@ static eng_status add_sentence(cutting *c, eng_str sentence, bool alone, eng_err
         return add_unit(c, sentence, kind_of_line(sentence, alone), err);
     eng_status status = ENG_OK;
     for (eng_str rest = sentence, line; status == ENG_OK && rest.len;) {
-        if (!eng_str_cut(rest, '\n', &line, &rest)) {
-            line = rest;
-            rest.len = 0;
-        }
+        (void)eng_str_cut(rest, '\n', &line, &rest);
         line = eng_str_trim(line);
         if (line.len)
             status = add_unit(c, line, kind_of_line(line, rest.len > 0), err);

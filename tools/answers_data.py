@@ -1,0 +1,126 @@
+"""The question sets of ../shared/data/pt_qa as collections for bench/answers.
+
+Each set is split in halves by title, so that what is trained on shares no title with what is reported.
+Three ways of asking: `all` (every paragraph of the half a document), `own` (the title's paragraphs as one
+document, with its title) and `other` (the document of another title of the same half: no answer there).
+"""
+import csv
+import json
+import os
+import re
+import zlib
+
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "shared", "data", "pt_qa")
+
+
+def squad(name):
+    """title -> [(paragraph, [(question, [(start, end) in bytes], [answers])])]"""
+    titles = {}
+    with open(os.path.join(DATA, name), encoding="utf-8") as f:
+        for article in json.load(f)["data"]:
+            paragraphs = titles.setdefault(article["title"], [])
+            for p in article["paragraphs"]:
+                text = p["context"].strip()
+                if text:
+                    lead = len(p["context"]) - len(p["context"].lstrip())
+                    paragraphs.append((text, [(q["question"].strip(), spans(text, q.get("answers", []), lead), [a["text"] for a in q.get("answers", []) if a["text"].strip()])
+                                              for q in p["qas"] if q["question"].strip()]))
+    return titles
+
+
+def spans(text, answers, lead):
+    found = []
+    for a in answers:
+        words = a["text"].strip()
+        at = a["answer_start"] - lead
+        if words and text[at:at + len(words)] != words:
+            places = [m.start() for m in re.finditer(re.escape(words), text)]
+            if not places:
+                continue
+            at = min(places, key=lambda x: abs(x - at))
+        begin = len(text[:at].encode())
+        found.append((begin, begin + len(words.encode())))
+    return found
+
+
+STOP = set("a o as os um uma de da do das dos em no na nos nas por para com e que se ao aos é são foi the of in and to is are was were for with by on from as an at be".split())
+
+
+def words(text):
+    return [w for w in re.findall(r"\w+", text.casefold()) if w not in STOP]
+
+
+def pira(language):
+    titles = {}
+    text_column, q_column, a_column = {"pt": ("abstract_translated_pt", "question_pt_origin", "answer_pt_validate"),
+                                       "en": ("abstract", "question_en_origin", "answer_en_validate")}[language]
+    with open(os.path.join(DATA, "pira_validation.csv"), encoding="utf-8") as f:
+        by_text = {}
+        for row in csv.DictReader(f):
+            text, q, a = row[text_column].strip(), row[q_column].strip(), row[a_column].strip()
+            if text and q and a:
+                by_text.setdefault(row["abstract"], (text, []))[1].append((q, [], [a]))
+    # by the English abstract in both languages, so that no abstract is learned from in one and reported in the other
+    for key in by_text:
+        titles.setdefault("pira %d" % (zlib.crc32(key.encode()) % 20), []).append(by_text[key])
+    return titles
+
+
+def halves(titles):
+    """Titles, the largest first, each to the half that has fewer questions."""
+    out, size = ({}, {}), [0, 0]
+    for t in sorted(titles, key=lambda t: (-sum(len(q) for _, q in titles[t]), t)):
+        h = int(t[5:]) % 2 if t.startswith("pira ") else 0 if size[0] <= size[1] else 1
+        out[h][t] = titles[t]
+        size[h] += sum(len(q) for _, q in titles[t])
+    return out
+
+
+def document_of(paragraphs):
+    """A title's paragraphs as one text; where each begins, in bytes."""
+    text, starts = "", []
+    for p, _ in paragraphs:
+        starts.append(len(text.encode()))
+        text += p + "\n\n"
+    return text.strip(), starts
+
+
+def collections(limit=None):
+    """[{name, half, way, language, documents, questions, gold}]; gold: [(document, spans, answers)] or None."""
+    out = []
+    for name, language, titles in (("squad", "pt", squad("squad_pt_dev_a.json")), ("faquad", "pt", squad("faquad_train.json")),
+                                   ("pira", "pt", pira("pt")), ("pira_en", "en", pira("en"))):
+        for h, half in enumerate(halves(titles)):
+            documents, questions, gold = [], [], []
+            for t in half:
+                for p, qs in half[t]:
+                    for q, s, a in qs:
+                        questions.append(q)
+                        gold.append((len(documents), s, a) if a else None)
+                    documents.append({"title": "", "text": p})
+            out.append(dict(name=name, half=h, way="all", language=language, documents=documents, questions=questions, gold=gold))
+            names = list(half)
+            for i, t in enumerate(names):
+                text, starts = document_of(half[t])
+                pretty = t.replace("_", " ")
+                own = dict(name=name, half=h, way="own", language=language, documents=[{"title": pretty, "text": text}], questions=[], gold=[])
+                for (p, qs), start in zip(half[t], starts):
+                    for q, s, a in qs:
+                        own["questions"].append(q)
+                        own["gold"].append((0, [(b + start, e + start) for b, e in s], a) if a else None)
+                out.append(own)
+                if len(names) > 1:
+                    stranger = names[(i + 1) % len(names)]
+                    qs = [q for p, qq in half[stranger] for q, s, a in qq if a][:120]
+                    out.append(dict(name=name, half=h, way="other", language=language, documents=own["documents"], questions=qs, gold=[None] * len(qs)))
+    if limit:
+        for c in out:
+            step = max(1, len(c["questions"]) // limit)
+            c["questions"], c["gold"] = c["questions"][::step], c["gold"][::step]
+    return out
+
+
+def write(path, sets):
+    with open(path, "w", encoding="utf-8") as f:
+        for c in sets:
+            f.write(json.dumps({k: c[k] for k in ("name", "language", "documents", "questions")}, ensure_ascii=False) + "\n")
