@@ -198,8 +198,9 @@ static void look_at_things(const search_state *s, unit *u, double *answers, doub
 static bool begins_with_term(unit *u)
 {
     bool subject = false;
-    for (size_t i = 0; i < u->word_count && i < 12; i++) {
-        subject |= u->words[i].term >= 0 && i < 5;
+    size_t most = u->word_count < 12 ? u->word_count : 12;
+    for (size_t i = 0; i < most; i++) {
+        subject |= i < 5 && u->words[i].term >= 0;
         if (subject && (u->words[i].classes & WORD_COPULA) && u->words[i].term < 0 &&
             !(u->words[i].classes & WORD_AND && !(u->text.ptr[u->words[i].start] & 0x80)))
             u->first_copula = true;

@@ -44,35 +44,54 @@ static bool is_roman(const unit *u, size_t i)
     return w->end - w->start <= 6;
 }
 
+static bool is_day(const unit *u, size_t i)
+{
+    return i < u->word_count && u->words[i].digit && u->words[i].end - u->words[i].start <= 2;
+}
+
+static bool is_next_year(const unit *u, size_t i) { return i < u->word_count && is_year(u, i); }
+
+/* From a month on: "março de 2020", "March 3, 2020"; the month alone where it can be no other word. */
+static size_t month_at(const unit *u, size_t i, bool day_before)
+{
+    size_t k = i;
+    if (!is(u, i, WORD_MONTH))
+        return SIZE_MAX;
+    if (!day_before && is_day(u, i + 1) && gap(u, i).len == 1)
+        k++;
+    if (is(u, k + 1, WORD_LINK) && is_next_year(u, k + 2))
+        return k + 2;
+    if (is_next_year(u, k + 1))
+        return k + 1;
+    /* "march" walks, and "may" may */
+    bool doubtful = !u->words[i].cap && u->words[i].end - u->words[i].start < 5;
+    return k == i && !day_before && doubtful ? SIZE_MAX : k;
+}
+
+static bool is_slashed(const unit *u, size_t i)
+{
+    return is_day(u, i) && i + 2 < u->word_count && u->words[i + 1].digit &&
+           u->words[i + 2].digit && gap(u, i).len == 1 && gap(u, i + 1).len == 1 &&
+           strchr("/-.", gap(u, i).ptr[0]);
+}
+
 /* "12 de março de 2020", "março de 2020", "March 3, 2020", "12/03/2020", "século XIX", "1887". */
 static size_t date_at(const unit *u, size_t i)
 {
-    size_t last = SIZE_MAX, k = i;
-    bool day = u->words[i].digit && u->words[i].end - u->words[i].start <= 2;
     if (is(u, i, WORD_ERA) && i + 1 < u->word_count && is_blank(gap(u, i)) &&
         (is_roman(u, i + 1) || is_year(u, i + 1)))
         return i + 1;
-    if (day && is(u, i + 1, WORD_LINK) && is(u, i + 2, WORD_MONTH))
-        k = i + 2;
-    else if (day && is(u, i + 1, WORD_MONTH))
-        k = i + 1;
-    else if (day && i + 2 < u->word_count && gap(u, i).len == 1 && strchr("/-", gap(u, i).ptr[0]) &&
-             u->words[i + 1].digit && gap(u, i + 1).len == 1 && u->words[i + 2].digit)
+    if (is_slashed(u, i))
         return i + 2;
-    if (is(u, k, WORD_MONTH)) {
-        last = k;
-        if (k == i && i + 1 < u->word_count && u->words[i + 1].digit && gap(u, i).len == 1 &&
-            !is_year(u, i + 1))
-            last = ++k;
-        if (is(u, k + 1, WORD_LINK) && k + 2 < u->word_count && is_year(u, k + 2))
-            last = k + 2;
-        else if (k + 1 < u->word_count && is_year(u, k + 1))
-            last = k + 1;
-        /* "march" walks, and "may" may */
-        return last == i && !u->words[i].cap && u->words[i].end - u->words[i].start < 5 ? SIZE_MAX
-                                                                                        : last;
-    }
-    return is_year(u, i) ? i : is(u, i, WORD_WEEKDAY) && u->words[i].term < 0 ? i : SIZE_MAX;
+    size_t last = SIZE_MAX;
+    if (is_day(u, i))
+        last = month_at(u, is(u, i + 1, WORD_LINK) ? i + 2 : i + 1, true);
+    else
+        last = month_at(u, i, false);
+    if (last != SIZE_MAX)
+        return last;
+    bool weekday = is(u, i, WORD_WEEKDAY) && u->words[i].term < 0;
+    return is_year(u, i) || weekday ? i : SIZE_MAX;
 }
 
 static bool is_money_before(const unit *u, size_t i)
