@@ -135,6 +135,8 @@ typedef struct eng_cli_session eng_cli_session;
 
 eng_status eng_cli_session_open(eng_cli *cli, eng_cli_session **out, eng_error *err) ENG_MUST_CHECK;
 void eng_cli_session_close(eng_cli_session *s);
+/* From here on replies live in the arena of this copy of the session's command. */
+void eng_cli_session_reply_to(eng_cli_session *s, eng_cli *cli);
 /* *reply is the body, NULL where it is empty. A status of 400 and above is an error with the reply's
  * detail as its message. */
 eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,

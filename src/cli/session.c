@@ -220,6 +220,8 @@ void eng_cli_session_close(eng_cli_session *s)
     eng_free(s);
 }
 
+void eng_cli_session_reply_to(eng_cli_session *s, eng_cli *cli) { s->cli = cli; }
+
 bool eng_cli_server_lives(eng_cli *cli)
 {
     const char *data;
