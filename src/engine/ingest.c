@@ -18,6 +18,7 @@ enum {
     GROUP_DOCUMENTS = 256,
     GROUP_PASSAGES = 1024,
     GROUP_BYTES = 8 << 20,
+    TRIES = 10, /* of a group that meets another generation each time */
     EMBED = 64, /* texts of one call of the encoder: between two, it is asked who still waits */
     ID_BYTES = 512,
 };
@@ -30,8 +31,9 @@ typedef struct {
 
 typedef struct {
     eng_draft draft;
-    size_t slot;           /* of the report */
-    eng_draft_unit *units; /* what has a vector; none without an encoder */
+    eng_draft_source source; /* lives as long as the group: to be cut another way */
+    size_t slot;             /* of the report */
+    eng_draft_unit *units;   /* what has a vector; none without an encoder */
     size_t unit_count;
     float *vectors;
 } waiting;
@@ -241,7 +243,7 @@ static eng_status report_failure(intake *in, const eng_error *why, eng_error *er
     return ENG_OK;
 }
 
-static eng_status put_group(intake *in, eng_error *err)
+static eng_status try_group(intake *in, eng_error *err)
 {
     eng_store_put *puts = eng_arena_zalloc(&in->arena, in->count * sizeof *puts);
     if (!puts)
@@ -253,6 +255,59 @@ static eng_status put_group(intake *in, eng_error *err)
         status = commit(in, puts, err);
     if (status == ENG_OK)
         report_puts(in, puts);
+    return status;
+}
+
+/* The generation that answers now, how it cuts, and its encoder. */
+static eng_status meet_generation(intake *in, eng_str collection, eng_error *err)
+{
+    eng_shelf *shelf = NULL;
+    eng_status status = eng_shelf_hold(in->e, collection, &in->out->arena, &in->row, &shelf, err);
+    if (status < 0)
+        return status;
+    eng_shelf_release(in->e, in->shelf);
+    in->shelf = shelf;
+    pthread_mutex_lock(&in->shelf->writing);
+    eng_cutting chunk = in->shelf->chunk;
+    eng_str model = eng_arena_copy(&in->out->arena, eng_str_of(in->shelf->model));
+    in->row.generation = in->shelf->generation;
+    pthread_mutex_unlock(&in->shelf->writing);
+    if (!model.ptr)
+        return eng_fail_nomem(err);
+    eng_encoder_back(&in->lent);
+    status = eng_encoder_lend(in->e, model.ptr, &in->lent, &in->encoder, err);
+    in->lent.bulk = true;
+    in->lent.cancelled = cancelled;
+    in->lent.ctx = in;
+    in->cut = (eng_cut_options){.size = chunk.size,
+                                .overlap = chunk.overlap,
+                                .count = chunk.characters ? NULL : in->encoder.count,
+                                .ctx = in->encoder.ctx};
+    if (status < 0) { /* nothing is put before it has been met once more */
+        in->row.generation = 0;
+        in->encoder = (eng_rag_encoder){.dim = 0};
+        in->cut.count = NULL;
+    }
+    return status;
+}
+
+/* What was embedded for a generation that answers no more is cut and embedded for the one that does. */
+static eng_status put_group(intake *in, eng_error *err)
+{
+    eng_error why;
+    eng_status status = try_group(in, &why);
+    for (int i = 0; status == ENG_ECONFLICT && i < TRIES; i++) {
+        status = meet_generation(in, in->row.name, &why);
+        for (size_t k = 0; status == ENG_OK && k < in->count; k++) {
+            waiting *w = &in->group[k];
+            w->unit_count = 0;
+            status = eng_draft_cut(&w->draft, &w->source, &in->cut, &in->arena, &why);
+        }
+        if (status == ENG_OK)
+            status = try_group(in, &why);
+    }
+    if (status < 0 && err)
+        *err = why;
     return status;
 }
 
@@ -312,13 +367,14 @@ static eng_status is_known(intake *in, const eng_draft *d, bool *known, eng_erro
     return status == ENG_ENOTFOUND ? ENG_OK : status;
 }
 
-static eng_status add_waiting(intake *in, const eng_draft *d, eng_error *err)
+static eng_status add_waiting(intake *in, const eng_draft *d, const eng_draft_source *source,
+                              eng_error *err)
 {
     eng_str id = eng_arena_copy(&in->out->arena, d->id);
     waiting *w = &in->group[in->count];
     if (!id.ptr)
         return eng_fail_nomem(err);
-    *w = (waiting){.draft = *d};
+    *w = (waiting){.draft = *d, .source = *source};
     eng_status status = eng_map_put(&in->ids, d->id, w, NULL, err);
     if (status == ENG_OK)
         status = add_slot(in, (eng_ingested){.id = id.ptr, .state = ENG_INGEST_FAILED}, &w->slot,
@@ -349,7 +405,7 @@ static eng_status take_document(intake *in, const eng_draft_source *source, eng_
         return status;
     status = eng_draft_cut(&d, source, &in->cut, &in->arena, err);
     in->out->report.cut_ms += since(from);
-    return status == ENG_OK ? add_waiting(in, &d, err) : status;
+    return status == ENG_OK ? add_waiting(in, &d, source, err) : status;
 }
 
 /* A document that cannot be taken fails alone. */
@@ -528,26 +584,7 @@ eng_status eng_collection_ready(eng *e, eng_str name, const eng_ingest_options *
 static eng_status begin(intake *in, eng_str collection, eng_error *err)
 {
     eng_status status = eng_collection_ready(in->e, collection, in->options, err);
-    if (status == ENG_OK)
-        status = eng_shelf_hold(in->e, collection, &in->out->arena, &in->row, &in->shelf, err);
-    if (status < 0)
-        return status;
-    pthread_mutex_lock(&in->shelf->writing);
-    eng_cutting chunk = in->shelf->chunk;
-    eng_str model = eng_arena_copy(&in->out->arena, eng_str_of(in->shelf->model));
-    in->row.generation = in->shelf->generation;
-    pthread_mutex_unlock(&in->shelf->writing);
-    if (!model.ptr)
-        return eng_fail_nomem(err);
-    status = eng_encoder_lend(in->e, model.ptr, &in->lent, &in->encoder, err);
-    in->lent.bulk = true;
-    in->lent.cancelled = cancelled;
-    in->lent.ctx = in;
-    in->cut = (eng_cut_options){.size = chunk.size,
-                                .overlap = chunk.overlap,
-                                .count = chunk.characters ? NULL : in->encoder.count,
-                                .ctx = in->encoder.ctx};
-    return status;
+    return status < 0 ? status : meet_generation(in, collection, err);
 }
 
 static eng_status take_all(intake *in, const eng_source *sources, size_t count, eng_error *err)

@@ -691,6 +691,54 @@ static void a_dropped_collection_leaves_no_index(void **state)
     }
 }
 
+/* Asked before each source: before the second one the collection is cut another way. */
+typedef struct {
+    eng *e;
+    int asked;
+} switching;
+
+static bool switch_now(void *ctx)
+{
+    switching *w = ctx;
+    if (w->asked++ != 1)
+        return false;
+    eng_cutting chunk = {.size = 12, .characters = true};
+    eng_collection_spec spec = {.title = {NULL, 0}, .chunk = &chunk, .embedding_model = {NULL, 0}};
+    eng_collection *c = NULL;
+    eng_error err = {0};
+    int64_t job = 0;
+    assert_ok(eng_collection_change(w->e, ENG_STR("c"), &spec, &job, &c, &err), err);
+    eng_collection_free(c);
+    eng_job *done = wait_for(w->e, job);
+    assert_int_equal(done->state, ENG_JOB_DONE);
+    eng_job_free(done);
+    return false;
+}
+
+static void a_group_that_meets_another_generation_is_put_anew(void **state)
+{
+    place *p = *state;
+    eng *e = open_at(p->data);
+    eng_error err = {0};
+    eng_document *d = NULL;
+    put(e, "c", text_source("um", "Um moinho de vento. Uma azenha.", NULL));
+    eng_source two[] = {text_source("dois", "Um forno de lenha. Um poço fundo.", NULL),
+                        text_source("tres", "Uma ponte de pedra. Um carro velho.", NULL)};
+    switching w = {.e = e};
+    eng_ingest_options o = {.title = {NULL, 0}, .cancelled = switch_now, .ctx = &w};
+    eng_ingest_report *r = NULL;
+    assert_ok(eng_ingest(e, ENG_STR("c"), two, 2, &o, &r, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(r->items[i].state, ENG_INGEST_INDEXED);
+        assert_true(r->items[i].passages > 1); /* cut as the collection is cut now */
+    }
+    eng_ingest_report_free(r);
+    assert_ok(eng_document_get(e, ENG_STR("c"), ENG_STR("dois"), &d, &err), err);
+    assert_true(d->passage_count > 1);
+    eng_document_free(d);
+    eng_close(e);
+}
+
 /* ---- Jobs ---- */
 
 static void later_is_a_job_with_a_result(void **state)
@@ -795,6 +843,7 @@ int main(void)
         in_place(an_index_that_is_gone_is_made_anew),
         in_place(an_index_that_is_damaged_is_made_anew),
         in_place(a_dropped_collection_leaves_no_index),
+        in_place(a_group_that_meets_another_generation_is_put_anew),
         in_place(later_is_a_job_with_a_result),
         in_place(another_cutting_is_a_job),
     };
