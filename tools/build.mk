@@ -25,9 +25,9 @@ say  = @$(if $(V),:,printf '  %-4s %s\n' $(1) $@)
 
 # ---- Flags ---------------------------------------------------------------------------------------
 
-PACKAGES := sqlite3 libcurl libsodium zlib libzip libutf8proc libxml-2.0
+PACKAGES := sqlite3 libcurl libsodium zlib liblzma libzip libutf8proc libxml-2.0
 # Those that pkg-config does not know.
-PLAIN_LIBS := -lstemmer -lm
+PLAIN_LIBS := -lstemmer -lbz2 -lm
 # Asked once, and only when something is compiled: `make help` and `make deps` run without them.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)) $(PLAIN_LIBS))$(PKG_LIBS)
