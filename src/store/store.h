@@ -126,6 +126,34 @@ eng_status eng_store_job_page(eng_store *s, int64_t before, size_t limit, eng_ar
 eng_status eng_store_job_counts(eng_store *s, uint64_t *queued, uint64_t *running,
                                 eng_error *err) ENG_MUST_CHECK;
 
+/* ---- Models (model.c) ---------------------------------------------------------------------------- */
+
+/* A version of a model for tables or texts. */
+typedef struct {
+    int kind; /* the engine's to number */
+    eng_str name;
+    uint32_t version;       /* from 1 */
+    unsigned char hash[32]; /* of its file */
+    eng_str format;
+    eng_str filename; /* as it was sent; ptr NULL: not said */
+    uint64_t bytes;
+    eng_str info; /* JSON */
+    int64_t created_ms;
+    int64_t updated_ms; /* of the model, not the version: when its active version was last chosen */
+    bool active;
+    bool previous; /* what a rollback goes back to */
+} eng_store_model;
+
+/* A new version, which is active from here on; fills in version and created_ms. */
+eng_status eng_store_model_add(eng_store *s, eng_store_model *model, eng_error *err) ENG_MUST_CHECK;
+/* Makes a version the active one; 0: the one that was active before. ENG_ENOTFOUND: no such model or
+ * version; ENG_ECONFLICT: there was none before. */
+eng_status eng_store_model_choose(eng_store *s, int kind, eng_str name, uint32_t version,
+                                  uint32_t *chosen, eng_error *err) ENG_MUST_CHECK;
+/* All versions of all, by kind, name and version. */
+eng_status eng_store_model_all(eng_store *s, eng_arena *arena, eng_store_model **out, size_t *count,
+                               eng_error *err) ENG_MUST_CHECK;
+
 /* ---- Knowledge: collections ---------------------------------------------------------------------- */
 
 typedef struct {
