@@ -721,6 +721,53 @@ ENG_EXPORT void eng_results_free(eng_results *results);
 ENG_EXPORT eng_status eng_report_html(eng_str result, eng_str *html, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_report_free(eng_str html);
 
+/* ---- Learning from files ---------------------------------------------------------------------------- */
+
+/*
+ * A categoriser of texts from a file of rows (CSV in any dialect, JSON lines; plain, gzip or xz): reads,
+ * cross-validates by groups, learns, and writes the model and what it is worth. Needs no engine. Zero
+ * and NULL are presets; docs/categories.md says what each means.
+ */
+typedef struct eng_train_text_options {
+    const char *dataset;
+    const char *model;          /* where to write it; NULL: nowhere */
+    const char *metrics;        /* the same for the metrics */
+    const char *test;           /* rows that are scored with the finished model; NULL: none */
+    const char *const *texts;   /* columns of text, ending in NULL; NULL: guessed */
+    const char *const *numbers; /* columns of numbers, ending in NULL; NULL: none */
+    const char *label;          /* the column of categories; NULL: guessed */
+    const char *group;          /* rows of one group are never parted; NULL: guessed */
+    bool strict;                /* a broken line ends it */
+    bool logistic;              /* in place of a linear SVM */
+    bool no_chars;              /* words alone */
+    unsigned threads;
+    unsigned folds;
+    unsigned word_grams;
+    unsigned char_min, char_max;
+    unsigned min_count;
+    uint64_t seed;
+    double cost;
+    double balance;
+    double refuse;
+    double search_s;
+    /* Called by the calling thread now and then; false ends it with ENG_ECANCELLED. */
+    bool (*go_on)(void *ctx, const char *what, uint64_t done, uint64_t total);
+    void *ctx;
+} eng_train_text_options;
+
+typedef struct eng_trained {
+    const char *metrics; /* a JSON object */
+    size_t metrics_len;
+    double accuracy; /* of held-back groups */
+    double macro_f1;
+    uint64_t bytes; /* of the model */
+} eng_trained;
+
+/* Messages name the file; a model or metrics is written whole or not at all, the model last. */
+ENG_EXPORT eng_status eng_train_text(const eng_train_text_options *options, eng_trained **out,
+                                     eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_trained_free(eng_trained *t);
+
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 
 /* Jobs. A backup is a folder (made by it; there already: ENG_ECONFLICT) with the database as of one
