@@ -1,11 +1,15 @@
 /* The page and its plots. Sizes are in the units of the SVG's view box, which scales with the page. */
 #include "engine/report.h"
 #include "base/alloc.h"
+#include "base/error.h"
+#include "engenho.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WIDE = 640, TALL = 360, LEFT = 60, BOTTOM = 44, TOP = 12, RIGHT = 16 };
+enum { RESULT_MAX = 256 << 20 };
 enum { BAR = 26, BAR_LEFT = 190, TICKS = 5 };
 
 static const char head[] =
@@ -265,3 +269,61 @@ void eng_report_matrix(eng_report *r, eng_str caption, const eng_str *labels, co
     element(r->out, "figcaption", caption);
     eng_buf_str(r->out, ENG_STR("</figure>\n"));
 }
+
+/* ---- What results hold ---- */
+
+const eng_json *eng_report_member(const eng_json *v, const char *key)
+{
+    return eng_json_get(v, eng_str_of(key));
+}
+
+double eng_report_number(const eng_json *v)
+{
+    double n;
+    return eng_json_number(v, &n) ? n : NAN;
+}
+
+eng_str eng_report_figure(eng_arena *arena, const eng_json *v, int decimals)
+{
+    double n = eng_report_number(v);
+    return isnan(n) ? ENG_STR("-") : eng_arena_format(arena, "%.*f", decimals, n);
+}
+
+eng_status eng_report_of(const eng_json *result, eng_buf *out, eng_error *err)
+{
+    eng_arena arena;
+    eng_arena_init(&arena, 1 << 14, NULL);
+    eng_str kind = eng_json_text(eng_report_member(result, "kind"));
+    eng_status status;
+    if (eng_str_eq(kind, ENG_STR("evaluation")))
+        status = eng_report_evaluation(result, out, &arena, err);
+    else if (eng_str_eq(kind, ENG_STR("text")))
+        status = eng_report_training(result, out, &arena, err);
+    else
+        status = eng_fail(err, ENG_EINVALID, "this is no result of an evaluation or a training");
+    eng_arena_clear(&arena);
+    return status == ENG_OK ? eng_buf_check(out, "a report", err) : status;
+}
+
+eng_status eng_report_html(eng_str result, eng_str *html, eng_error *err)
+{
+    eng_arena arena;
+    eng_buf page;
+    const eng_json *tree;
+    const eng_json_limits limits = {.size = RESULT_MAX};
+    eng_arena_init(&arena, 1 << 16, NULL);
+    eng_buf_init(&page, RESULT_MAX);
+    eng_status status = eng_json_read(result, &limits, &arena, &tree, err);
+    if (status == ENG_OK)
+        status = eng_report_of(tree, &page, err);
+    if (status == ENG_OK) {
+        size_t len;
+        char *bytes = eng_buf_take(&page, &len);
+        *html = (eng_str){bytes, len};
+    }
+    eng_buf_clear(&page);
+    eng_arena_clear(&arena);
+    return status;
+}
+
+void eng_report_free(eng_str html) { eng_free((char *)(uintptr_t)html.ptr); }

@@ -55,6 +55,19 @@ void eng_report_plot(eng_report *r, const eng_report_axes *axes, const eng_repor
 void eng_report_matrix(eng_report *r, eng_str caption, const eng_str *labels, const double *counts,
                        size_t n);
 
+/* ---- Results as they are read ------------------------------------------------------------------------ */
+
+const eng_json *eng_report_member(const eng_json *v, const char *key);
+/* NaN where it is none. */
+double eng_report_number(const eng_json *v);
+/* "-" where it is none. */
+eng_str eng_report_figure(eng_arena *arena, const eng_json *v, int decimals);
+
+eng_status eng_report_evaluation(const eng_json *result, eng_buf *out, eng_arena *arena,
+                                 eng_error *err) ENG_MUST_CHECK;
+eng_status eng_report_training(const eng_json *result, eng_buf *out, eng_arena *arena,
+                               eng_error *err) ENG_MUST_CHECK;
+
 /*
  * The page of an evaluation's or a training's result, which its "kind" tells apart. ENG_EINVALID where it
  * is neither.

@@ -1,12 +1,10 @@
 /* The page of an evaluation: its measures run by run, quality against latency, and every question. */
-#include "base/alloc.h"
 #include "base/error.h"
-#include "engenho.h"
 #include "engine/report.h"
 
 #include <math.h>
 
-enum { SHOWN_MAX = 2000, MEASURES = 9, RESULT_MAX = 256 << 20 };
+enum { SHOWN_MAX = 2000, MEASURES = 9 };
 
 static const struct {
     const char *name, *group, *key;
@@ -22,39 +20,24 @@ static const struct {
     {"Answered", NULL, "grounded"},
 };
 
-static const eng_json *member(const eng_json *v, const char *key)
-{
-    return eng_json_get(v, eng_str_of(key));
-}
-
 static const eng_json *measure_of(const eng_json *run, size_t i)
 {
-    return member(measures[i].group ? member(run, measures[i].group) : run, measures[i].key);
-}
-
-static double number_of(const eng_json *v)
-{
-    double n;
-    return eng_json_number(v, &n) ? n : NAN;
+    return eng_report_member(measures[i].group ? eng_report_member(run, measures[i].group) : run,
+                             measures[i].key);
 }
 
 static void bars_of(eng_report *r, const eng_json *run, eng_str caption)
 {
     eng_report_bar bars[MEASURES];
-    const eng_json *intervals = member(run, "intervals");
+    const eng_json *intervals = eng_report_member(run, "intervals");
     for (size_t i = 0; i < MEASURES; i++) {
         const eng_json *interval = measure_of(intervals, i);
-        bars[i] = (eng_report_bar){eng_str_of(measures[i].name), number_of(measure_of(run, i)),
-                                   number_of(eng_json_at(interval, 0)),
-                                   number_of(eng_json_at(interval, 1))};
+        bars[i] = (eng_report_bar){eng_str_of(measures[i].name),
+                                   eng_report_number(measure_of(run, i)),
+                                   eng_report_number(eng_json_at(interval, 0)),
+                                   eng_report_number(eng_json_at(interval, 1))};
     }
     eng_report_bars(r, caption, bars, MEASURES);
-}
-
-static eng_str figure(eng_arena *arena, const eng_json *v, int decimals)
-{
-    double n = number_of(v);
-    return isnan(n) ? ENG_STR("-") : eng_arena_format(arena, "%.*f", decimals, n);
 }
 
 /* A row a run: its name, the measures, latency and tokens. */
@@ -72,14 +55,14 @@ static eng_status runs_table(eng_report *r, const eng_json *runs, eng_arena *are
     cells[MEASURES + 2] = ENG_STR("p95 ms");
     cells[MEASURES + 3] = ENG_STR("Tokens");
     for (size_t row = 0; row < count; row++) {
-        const eng_json *run = eng_json_at(runs, row), *latency = member(run, "latency");
+        const eng_json *run = eng_json_at(runs, row), *latency = eng_report_member(run, "latency");
         eng_str *c = cells + (row + 1) * COLUMNS;
-        c[0] = eng_json_text(member(run, "name"));
+        c[0] = eng_json_text(eng_report_member(run, "name"));
         for (size_t i = 0; i < MEASURES; i++)
-            c[1 + i] = figure(arena, measure_of(run, i), 3);
-        c[MEASURES + 1] = figure(arena, member(latency, "p50"), 1);
-        c[MEASURES + 2] = figure(arena, member(latency, "p95"), 1);
-        c[MEASURES + 3] = figure(arena, member(run, "tokens"), 0);
+            c[1 + i] = eng_report_figure(arena, measure_of(run, i), 3);
+        c[MEASURES + 1] = eng_report_figure(arena, eng_report_member(latency, "p50"), 1);
+        c[MEASURES + 2] = eng_report_figure(arena, eng_report_member(latency, "p95"), 1);
+        c[MEASURES + 3] = eng_report_figure(arena, eng_report_member(run, "tokens"), 0);
     }
     eng_report_table(r, cells, COLUMNS, count, true);
     return ENG_OK;
@@ -94,14 +77,15 @@ static eng_status trade_off(eng_report *r, const eng_json *runs, eng_arena *aren
         return eng_fail_nomem(err);
     for (size_t i = 0; i < count; i++) {
         const eng_json *run = eng_json_at(runs, i);
-        double quality = number_of(member(run, "fact_recall"));
+        double quality = eng_report_number(eng_report_member(run, "fact_recall"));
         if (isnan(quality))
-            quality = number_of(member(run, "ndcg"));
+            quality = eng_report_number(eng_report_member(run, "ndcg"));
         if (isnan(quality))
             continue;
-        points[shown] = (eng_report_point){number_of(member(member(run, "latency"), "p50")),
-                                           quality};
-        names[shown++] = eng_json_text(member(run, "name"));
+        points[shown] = (eng_report_point){
+            eng_report_number(eng_report_member(eng_report_member(run, "latency"), "p50")),
+            quality};
+        names[shown++] = eng_json_text(eng_report_member(run, "name"));
     }
     const eng_report_axes axes = {.caption = ENG_STR("Quality against latency, run by run"),
                                   .x = ENG_STR("p50, ms"),
@@ -124,18 +108,20 @@ static eng_status outcomes_table(eng_report *r, const eng_json *outcomes, eng_ar
     for (size_t i = 0; i < COLUMNS; i++)
         cells[i] = eng_str_of(heads[i]);
     for (size_t row = 0; row < shown; row++) {
-        const eng_json *o = eng_json_at(outcomes, row), *answerable = member(o, "answerable");
+        const eng_json *o = eng_json_at(outcomes, row),
+                       *answerable = eng_report_member(o, "answerable");
         eng_str *c = cells + (row + 1) * COLUMNS;
-        double rank = number_of(member(o, "rank"));
-        c[0] = eng_json_text(member(o, "question"));
+        double rank = eng_report_number(eng_report_member(o, "rank"));
+        c[0] = eng_json_text(eng_report_member(o, "question"));
         c[1] = eng_json_is(answerable, ENG_JSON_BOOL) && answerable->as.boolean ? ENG_STR("yes")
                                                                                 : ENG_STR("no");
         c[2] = rank >= 1 ? eng_arena_format(arena, "%.0f", rank) : ENG_STR("-");
-        c[3] = eng_arena_format(arena, "%.*s of %.*s",
-                                ENG_FMT(figure(arena, member(o, "facts_found"), 0)),
-                                ENG_FMT(figure(arena, member(o, "facts"), 0)));
-        c[4] = eng_json_text(member(o, "response"));
-        c[5] = figure(arena, member(o, "ms"), 1);
+        c[3] = eng_arena_format(
+            arena, "%.*s of %.*s",
+            ENG_FMT(eng_report_figure(arena, eng_report_member(o, "facts_found"), 0)),
+            ENG_FMT(eng_report_figure(arena, eng_report_member(o, "facts"), 0)));
+        c[4] = eng_json_text(eng_report_member(o, "response"));
+        c[5] = eng_report_figure(arena, eng_report_member(o, "ms"), 1);
     }
     eng_report_table(r, cells, COLUMNS, shown, false);
     if (shown < count)
@@ -144,66 +130,32 @@ static eng_status outcomes_table(eng_report *r, const eng_json *outcomes, eng_ar
     return ENG_OK;
 }
 
-static eng_status evaluation(const eng_json *result, eng_buf *out, eng_arena *arena, eng_error *err)
+eng_status eng_report_evaluation(const eng_json *result, eng_buf *out, eng_arena *arena,
+                                 eng_error *err)
 {
-    const eng_json *runs = member(result, "runs");
+    const eng_json *runs = eng_report_member(result, "runs");
     eng_report r = eng_report_begin(
         out, ENG_STR("Evaluation"),
-        eng_arena_format(arena, "Collection %.*s, %.*s questions, %.*s.",
-                         ENG_FMT(eng_json_text(member(result, "collection"))),
-                         ENG_FMT(figure(arena, member(result, "questions"), 0)),
-                         ENG_FMT(eng_json_text(member(result, "time")))));
+        eng_arena_format(
+            arena, "Collection %.*s, %.*s questions, %.*s.",
+            ENG_FMT(eng_json_text(eng_report_member(result, "collection"))),
+            ENG_FMT(eng_report_figure(arena, eng_report_member(result, "questions"), 0)),
+            ENG_FMT(eng_json_text(eng_report_member(result, "time")))));
     eng_status status = ENG_OK;
     eng_report_section(&r, ENG_STR("Measures"));
     eng_report_text(&r,
                     ENG_STR("The thin line is where 95 of 100 samples of as many questions lie."));
     for (size_t i = 0; i < eng_json_count(runs); i++)
-        bars_of(&r, eng_json_at(runs, i), eng_json_text(member(eng_json_at(runs, i), "name")));
+        bars_of(&r, eng_json_at(runs, i),
+                eng_json_text(eng_report_member(eng_json_at(runs, i), "name")));
     status = runs_table(&r, runs, arena, err);
     if (status == ENG_OK && eng_json_count(runs) > 1)
         status = trade_off(&r, runs, arena, err);
     for (size_t i = 0; i < eng_json_count(runs) && status == ENG_OK; i++) {
         const eng_json *run = eng_json_at(runs, i);
-        eng_report_section(&r, eng_json_text(member(run, "name")));
-        status = outcomes_table(&r, member(run, "outcomes"), arena, err);
+        eng_report_section(&r, eng_json_text(eng_report_member(run, "name")));
+        status = outcomes_table(&r, eng_report_member(run, "outcomes"), arena, err);
     }
     eng_report_end(&r);
     return status;
 }
-
-eng_status eng_report_of(const eng_json *result, eng_buf *out, eng_error *err)
-{
-    eng_arena arena;
-    eng_arena_init(&arena, 1 << 14, NULL);
-    eng_str kind = eng_json_text(member(result, "kind"));
-    eng_status status;
-    if (eng_str_eq(kind, ENG_STR("evaluation")))
-        status = evaluation(result, out, &arena, err);
-    else
-        status = eng_fail(err, ENG_EINVALID, "this is no result of an evaluation or a training");
-    eng_arena_clear(&arena);
-    return status == ENG_OK ? eng_buf_check(out, "a report", err) : status;
-}
-
-eng_status eng_report_html(eng_str result, eng_str *html, eng_error *err)
-{
-    eng_arena arena;
-    eng_buf page;
-    const eng_json *tree;
-    const eng_json_limits limits = {.size = RESULT_MAX};
-    eng_arena_init(&arena, 1 << 16, NULL);
-    eng_buf_init(&page, RESULT_MAX);
-    eng_status status = eng_json_read(result, &limits, &arena, &tree, err);
-    if (status == ENG_OK)
-        status = eng_report_of(tree, &page, err);
-    if (status == ENG_OK) {
-        size_t len;
-        char *bytes = eng_buf_take(&page, &len);
-        *html = (eng_str){bytes, len};
-    }
-    eng_buf_clear(&page);
-    eng_arena_clear(&arena);
-    return status;
-}
-
-void eng_report_free(eng_str html) { eng_free((char *)(uintptr_t)html.ptr); }

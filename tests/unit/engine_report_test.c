@@ -63,6 +63,38 @@ static void an_evaluation_is_a_page_of_its_own(void **state)
     eng_buf_clear(&page);
 }
 
+static const char training[] =
+    "{\"kind\":\"text\",\"folds\":5,\"products\":4,\"accuracy\":0.75,\"accuracy_95\":[0.6,0.9],"
+    "\"macro_f1\":0.7,"
+    "\"reliability\":[{\"probability\":0.5,\"accuracy\":0.4,\"count\":2},{\"probability\":0.9,"
+    "\"accuracy\":1,"
+    "\"count\":2}],\"classes\":[{\"category\":\"Beb\xc3\xaa\",\"precision\":0.5,\"recall\":1,"
+    "\"f1\":0.667,"
+    "\"support\":1,\"said\":2},{\"category\":\"Outros & mais\"}],\"confusion\":[[1,0],[1,2]],"
+    "\"mistakes\":[{\"title\":\"ber\xc3\xa7o\",\"right\":\"Outros & "
+    "mais\",\"said\":\"Beb\xc3\xaa\",\"sure\":0.93}],"
+    "\"leak\":{\"accuracy_by_row\":0.99,\"accuracy_by_group\":0.75,\"why\":\"learned by heart\"},"
+    "\"data\":{\"rows\":9,\"ceiling\":0.98},\"test\":{\"accuracy\":0.5}}";
+
+static void a_training_is_one_too(void **state)
+{
+    (void)state;
+    eng_buf page;
+    make(training, &page, ENG_OK);
+    assert_sound(&page);
+    assert_non_null(strstr(page.data, "Outros &amp; mais"));
+    assert_non_null(strstr(page.data, "ber\xc3\xa7o"));
+    assert_non_null(strstr(page.data, "learned by heart"));
+    assert_non_null(strstr(page.data, "0.9800"));
+    assert_non_null(strstr(page.data, "On the test products"));
+    eng_buf_clear(&page);
+    make("{\"kind\":\"text\",\"classes\":7,\"confusion\":[[1,[]],8],\"mistakes\":[5,{}],"
+         "\"reliability\":[{}]}",
+         &page, ENG_OK);
+    assert_sound(&page);
+    eng_buf_clear(&page);
+}
+
 static void what_is_no_result_is_refused(void **state)
 {
     (void)state;
@@ -140,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_evaluation_is_a_page_of_its_own),
+        cmocka_unit_test(a_training_is_one_too),
         cmocka_unit_test(what_is_no_result_is_refused),
         cmocka_unit_test(what_is_missing_leaves_a_gap),
         cmocka_unit_test(plots_hold_all_their_points),
