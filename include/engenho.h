@@ -127,6 +127,8 @@ typedef struct eng_options {
     const char *hub_token; /* for models that are not everybody's; NULL: none */
     bool hub_offline;      /* the hub is never asked */
     size_t embed_queue;    /* tokens of texts that may wait to be embedded; 0: 262,144 */
+    bool
+        fetch_ignore_robots; /* pages are fetched although a robots.txt forbids it: of one's own sites */
     const char
         *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
                                 although they are not public; NULL: none */

@@ -96,6 +96,7 @@ typedef enum {
     ENG_SET_MODELS,
     ENG_SET_HUB,
     ENG_SET_FETCH_ALLOW,
+    ENG_SET_FETCH_ROBOTS,
     ENG_SET_API_KEY, /* has no flag: command lines are everybody's to read */
     /* Only in the environment, where other programs of the hub look for them too. */
     ENG_SET_HUB_TOKEN,

@@ -45,6 +45,9 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_FETCH_ALLOW] = {"--fetch-allow", "LIST",
                              "hosts and addresses to fetch from although they are not public",
                              NULL},
+    [ENG_SET_FETCH_ROBOTS] = {"--fetch-robots", "on|off",
+                              "whether robots.txt is honoured; off for sites of one's own",
+                              "on|off"},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
     [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},
@@ -67,6 +70,7 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_LOG_FORMAT] = {KIND_CHOICE, {"ENGENHO_LOG_FORMAT"}, "logfmt", 0, 0, false},
     [ENG_SET_MODELS] = {KIND_TEXT, {"ENGENHO_MODELS"}, NULL, 0, 0, false},
     [ENG_SET_FETCH_ALLOW] = {KIND_TEXT, {"ENGENHO_FETCH_ALLOW"}, NULL, 0, 0, false},
+    [ENG_SET_FETCH_ROBOTS] = {KIND_CHOICE, {"ENGENHO_FETCH_ROBOTS"}, "on", 0, 0, false},
     [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
     [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
     [ENG_SET_HUB_TOKEN] = {KIND_TEXT, {"HF_TOKEN"}, NULL, 0, 0, true},
@@ -143,6 +147,7 @@ eng_options eng_cli_engine_options(eng_cli *cli, const char *data)
         .models = shared_models(cli),
         .hub = eng_cli_config_text(cli, ENG_SET_HUB),
         .fetch_allow = eng_cli_config_text(cli, ENG_SET_FETCH_ALLOW),
+        .fetch_ignore_robots = strcmp(eng_cli_config_text(cli, ENG_SET_FETCH_ROBOTS), "off") == 0,
         .hub_token = eng_cli_config_text(cli, ENG_SET_HUB_TOKEN),
         .hub_offline = is_on(eng_cli_config_text(cli, ENG_SET_HUB_OFFLINE)),
     };

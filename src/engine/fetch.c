@@ -1,10 +1,20 @@
 /* What a source's bytes hold, or what is at its address. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/knowledge.h"
 #include "net/net.h"
 
+#include <stdio.h>
+
+enum {
+    ROBOTS_MAX = 512 << 10, /* what comes after it is not read */
+    ROBOTS_DAY_MS = 24 * 3600 * 1000,
+    ROBOTS_REDIRECTS = 5
+};
 enum { PAGE_MAX = 32 << 20, TIMEOUT_MS = 30000, SILENCE_MS = 15000, REDIRECTS = 10 };
+
+#define AGENT "engenho" /* as a robots.txt names us */
 
 static const char accept[] =
     "Accept: text/html,application/xhtml+xml,application/pdf,text/plain,text/markdown,*/*;q=0.5";
@@ -67,6 +77,113 @@ static eng_status read_reply(const eng_http_answer *a, const eng_extract_options
     return eng_extract_file(eng_buf_view(&a->body), &o, err);
 }
 
+/* ---- robots.txt ---- */
+
+static eng_status keep_robots(void *ctx, eng_str bytes, eng_error *err)
+{
+    eng_buf *text = ctx;
+    if (text->len < ROBOTS_MAX)
+        eng_buf_str(text, eng_str_sub(bytes, 0, ROBOTS_MAX - text->len));
+    return eng_buf_check(text, "robots.txt", err);
+}
+
+/* What a site says of it: where there is none (4xx) all is allowed, where it cannot be had (5xx, no
+ * answer) nothing is. */
+static eng_status ask_robots(eng *e, const char *origin, eng_buf *text, eng_error *err)
+{
+    char url[600];
+    eng_http_answer a = {0};
+    eng_error why;
+    snprintf(url, sizeof url, "%s/robots.txt", origin);
+    eng_http_call call = {.url = url,
+                          .timeout_ms = TIMEOUT_MS,
+                          .silence_ms = SILENCE_MS,
+                          .redirects = ROBOTS_REDIRECTS,
+                          .max = PAGE_MAX,
+                          .data = keep_robots,
+                          .ctx = text};
+    eng_status status = eng_http_fetch(e->knowledge->fetcher, &call, &a, &why);
+    int http = status == ENG_OK ? a.status : 0;
+    eng_http_answer_clear(&a);
+    if (status == ENG_ENOMEM || status == ENG_EFORBIDDEN || status == ENG_ECANCELLED) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    for (size_t i = 0; i < text->len; i++) { /* it is kept as a string */
+        if (!text->data[i])
+            text->data[i] = '\n';
+    }
+    if (http >= 400 && http < 500)
+        eng_buf_reset(text);
+    else if (http < 200 || http >= 300)
+        return eng_fail(err, ENG_EUPSTREAM, "'%s' cannot be read, so nothing is fetched from there",
+                        url);
+    return ENG_OK;
+}
+
+/* With the lock held: the text that was kept, or NULL. */
+static const char *kept_robots(eng_knowledge *k, const char *origin)
+{
+    for (size_t i = 0; i < sizeof k->kept / sizeof *k->kept; i++) {
+        eng_robots_kept *r = &k->kept[i];
+        if (r->origin && strcmp(r->origin, origin) == 0 && r->until_ms > eng_clock_wall_ms())
+            return r->text;
+    }
+    return NULL;
+}
+
+/* Without memory it is asked again the next time. */
+static void remember_robots(eng_knowledge *k, const char *origin, eng_str text)
+{
+    char *name = eng_strdup(eng_str_of(origin)), *copy = eng_strdup(text);
+    pthread_mutex_lock(&k->robots_lock);
+    if (name && copy) {
+        eng_robots_kept *r = &k->kept[k->kept_next++ % (sizeof k->kept / sizeof *k->kept)];
+        eng_free(r->origin);
+        eng_free(r->text);
+        *r = (eng_robots_kept){name, copy, eng_clock_wall_ms() + ROBOTS_DAY_MS};
+        name = copy = NULL;
+    }
+    pthread_mutex_unlock(&k->robots_lock);
+    eng_free(name);
+    eng_free(copy);
+}
+
+/* ENG_EFORBIDDEN where the site does not want the page read by programs. */
+static eng_status check_robots(eng *e, eng_str url, eng_error *err)
+{
+    eng_knowledge *k = e->knowledge;
+    eng_url parts;
+    char origin[512];
+    eng_status status = k->robots ? eng_url_read(url, &parts, err) : ENG_OK;
+    if (status < 0 || !k->robots)
+        return status;
+    bool six = memchr(parts.host.ptr, ':', parts.host.len) != NULL;
+    int len = snprintf(origin, sizeof origin, six ? "%.*s://[%.*s]:%u" : "%.*s://%.*s:%u",
+                       ENG_FMT(parts.scheme), ENG_FMT(parts.host), (unsigned)parts.port);
+    if (len < 0 || (size_t)len >= sizeof origin)
+        return eng_fail_field(err, ENG_EINVALID, ENG_STR("url"), "its host is too long");
+    pthread_mutex_lock(&k->robots_lock);
+    const char *kept = kept_robots(k, origin);
+    bool allowed = kept && eng_robots_allow(eng_str_of(kept), ENG_STR(AGENT), parts.path);
+    pthread_mutex_unlock(&k->robots_lock);
+    if (!kept) {
+        eng_buf text;
+        eng_buf_init(&text, ROBOTS_MAX + 1);
+        status = ask_robots(e, origin, &text, err);
+        allowed = status == ENG_OK &&
+                  eng_robots_allow(eng_buf_view(&text), ENG_STR(AGENT), parts.path);
+        if (status == ENG_OK)
+            remember_robots(k, origin, eng_buf_view(&text));
+        eng_buf_clear(&text);
+    }
+    if (status == ENG_OK && !allowed)
+        status = eng_fail(err, ENG_EFORBIDDEN, "the robots.txt of '%s' forbids to fetch '%.*s'",
+                          origin, ENG_FMT(eng_str_sub(parts.path, 0, 100)));
+    return status;
+}
+
 static eng_status fetch(eng *e, eng_str url, const eng_extract_options *how, eng_error *err)
 {
     static const char *const headers[] = {accept, NULL};
@@ -88,9 +205,14 @@ static eng_status fetch(eng *e, eng_str url, const eng_extract_options *how, eng
     if (status < 0)
         status = eng_fail_field(err, ENG_EINVALID, ENG_STR("url"), "%s", why.message);
     if (status == ENG_OK)
+        status = check_robots(e, url, err);
+    if (status == ENG_OK)
         status = eng_http_fetch(e->knowledge->fetcher, &call, &a, err);
     if (status == ENG_OK) {
-        status = check_reply(&a, err);
+        /* Where it was led to may be another's, or what that one forbids. */
+        status = strcmp(a.url, text) == 0 ? ENG_OK : check_robots(e, eng_str_of(a.url), err);
+        if (status == ENG_OK)
+            status = check_reply(&a, err);
         if (status == ENG_OK)
             status = read_reply(&a, how, err);
         eng_http_answer_clear(&a);

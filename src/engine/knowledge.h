@@ -57,14 +57,25 @@ typedef struct eng_shelf {
     uint32_t dims;
 } eng_shelf;
 
+/* A site's robots.txt. */
+typedef struct {
+    char *origin; /* "https://host:443"; NULL: free */
+    char *text;
+    int64_t until_ms;
+} eng_robots_kept;
+
 typedef struct eng_knowledge {
     pthread_mutex_t lock;
     eng_shelf *shelves;
     pthread_mutex_t making;          /* one collection is made at a time: see collection.c */
     char *dir;                       /* DATA/index */
     struct eng_http_client *fetcher; /* of pages that somebody names */
-    pthread_t tender;                /* tend.c: begun by the first write */
-    pthread_cond_t wake;             /* something was written, or all ends; with `lock` */
+    bool robots;                     /* what robots.txt forbids is not fetched */
+    pthread_mutex_t robots_lock;
+    eng_robots_kept kept[16]; /* of the sites that were asked last */
+    unsigned kept_next;
+    pthread_t tender;    /* tend.c: begun by the first write */
+    pthread_cond_t wake; /* something was written, or all ends; with `lock` */
     bool tending, written, closing;
 } eng_knowledge;
 

@@ -21,6 +21,8 @@ eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge *
         return eng_fail_nomem(err);
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->making, NULL);
+    pthread_mutex_init(&k->robots_lock, NULL);
+    k->robots = !options->fetch_ignore_robots;
     pthread_cond_init(&k->wake, NULL);
     k->dir = eng_path_join(e->data, "index");
     eng_status status = k->dir ? ENG_OK : eng_fail_nomem(err);
@@ -58,6 +60,11 @@ void eng_knowledge_free(eng_knowledge *k)
     }
     eng_http_client_free(k->fetcher);
     pthread_cond_destroy(&k->wake);
+    for (size_t i = 0; i < sizeof k->kept / sizeof *k->kept; i++) {
+        eng_free(k->kept[i].origin);
+        eng_free(k->kept[i].text);
+    }
+    pthread_mutex_destroy(&k->robots_lock);
     pthread_mutex_destroy(&k->making);
     pthread_mutex_destroy(&k->lock);
     eng_free(k->dir);

@@ -195,6 +195,12 @@ bool eng_address_private(const struct sockaddr *address);
 /* The host of a Host header is localhost or an address, not a name. */
 bool eng_host_is_local(eng_str host);
 
+/* ---- robots.txt ------------------------------------------------------------------------------- */
+
+/* Whether the text of a robots.txt lets an agent (a product's name, in any case) read a path with its
+ * query: RFC 9309. What is no rule is passed over. */
+bool eng_robots_allow(eng_str text, eng_str agent, eng_str path);
+
 /* ---- Multipart -------------------------------------------------------------------------------- */
 
 typedef struct {
