@@ -80,6 +80,31 @@ typedef struct {
     eng_kern_then then;
 } eng_kern_out;
 
+/* ---- Trees ------------------------------------------------------------------------------------- */
+
+/*
+ * A node splits by x[slot] < threshold, which NaN never is: to the one `left` nodes behind it, or to the
+ * one after that. A leaf has left 0, and a slot whose numbers are -infinity: so it points at itself, and
+ * trees of different depth are walked in step. A leaf's number is the first 32 bits of its threshold,
+ * which is no NaN.
+ */
+typedef struct {
+    float threshold;
+    uint16_t slot;
+    uint16_t left;
+} eng_kern_node;
+
+typedef struct {
+    double threshold;
+    uint32_t slot;
+    uint32_t left;
+} eng_kern_wide_node;
+
+enum {
+    ENG_KERN_LANES = 16, /* rows that a tree is walked for at a time */
+    ENG_KERN_BEYOND = 16 /* nodes that may be read behind a tree's last one */
+};
+
 /* ---- The table --------------------------------------------------------------------------------- */
 
 /* Keys and values of one head of a sequence, packed for `attend`. */
@@ -138,6 +163,12 @@ typedef struct {
     void (*norm)(float *x, size_t x_stride, size_t m, size_t n, const float *gain,
                  const float *shift, float epsilon);
     void (*half_to_f32)(const uint16_t *x, size_t n, float *y);
+
+    /* ---- Trees: x[slot][ENG_KERN_LANES]; the number of the leaf that each row comes to, which takes no
+     * more than `steps` steps ---- */
+    void (*tree_f32)(const eng_kern_node *root, uint32_t steps, const float *x, uint32_t *leaves);
+    void (*tree_f64)(const eng_kern_wide_node *root, uint32_t steps, const double *x,
+                     uint32_t *leaves);
 
     const eng_kern_attention *attention_f32;
     const eng_kern_attention *attention_fast;

@@ -120,7 +120,9 @@ ENG_TARGET_END
 #define TABLE                                                                                      \
     .dot_f32 = dot_f32, .dot_f32_rows = dot_f32_rows, .dot_i8 = dot_i8,                            \
     .dot_i8_rows = dot_i8_rows, .hamming_rows = hamming_rows, .linear_f32 = linear_f32,            \
-    .quantise = quantise, .norm = norm, .half_to_f32 = half_to_f32, .attention_f32 = &attention
+    .quantise = quantise, .norm = norm, .half_to_f32 = half_to_f32,                                \
+    .tree_f32 = eng_kern_avx512_tree_f32, .tree_f64 = eng_kern_avx512_tree_f64,                    \
+    .attention_f32 = &attention
 
 const eng_kern eng_kern_avx512vnni = {
     .name = "avx512vnni", TABLE, .linear_i8 = linear_i8, .attention_fast = &attention};

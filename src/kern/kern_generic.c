@@ -228,6 +228,8 @@ const eng_kern eng_kern_generic = {
     .quantise = quantise,
     .norm = norm,
     .half_to_f32 = half_to_f32,
+    .tree_f32 = eng_kern_tree_f32,
+    .tree_f64 = eng_kern_tree_f64,
     .attention_f32 = &attention,
     .attention_fast = &attention,
 };

@@ -9,12 +9,22 @@
 #endif
 
 extern const eng_kern eng_kern_generic;
+
+/* Trees in plain C, which AVX2 does no better: its gathers are loads one by one. */
+void eng_kern_tree_f32(const eng_kern_node *root, uint32_t steps, const float *x, uint32_t *leaves);
+void eng_kern_tree_f64(const eng_kern_wide_node *root, uint32_t steps, const double *x,
+                       uint32_t *leaves);
 #ifdef ENG_KERN_X86
 extern const eng_kern eng_kern_avx2;
 extern const eng_kern eng_kern_avx2vnni;
 extern const eng_kern eng_kern_avx512vnni;
 extern const eng_kern eng_kern_avx512bf16;
 extern const eng_kern eng_kern_amx;
+
+void eng_kern_avx512_tree_f32(const eng_kern_node *root, uint32_t steps, const float *x,
+                              uint32_t *leaves);
+void eng_kern_avx512_tree_f64(const eng_kern_wide_node *root, uint32_t steps, const double *x,
+                              uint32_t *leaves);
 
 /* What two of them have in place of avx512vnni's. */
 extern const eng_kern_attention eng_kern_bf16_attention;

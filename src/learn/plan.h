@@ -147,9 +147,11 @@ typedef struct {
 } eng_plan_keys;
 
 uint32_t eng_plan_lookup(eng_plan_builder *b, uint32_t x, const eng_plan_keys *keys);
-/* The same where row i has a 1 in column i and zeros beside it, and nothing else has any: `width` is
- * count, `rows` is not looked at, and no row is ever made where what follows is a tree or a product. */
-uint32_t eng_plan_one_hot(eng_plan_builder *b, uint32_t x, const eng_plan_keys *keys);
+/* The same of rows that hold a single 1 or none: key i in column columns[i] (NULL: i; ENG_PLAN_NONE: in
+ * none). `rows` is not looked at; where `missing` or `unknown` have their 1 is. No row is made where what
+ * follows is a tree or a product. */
+uint32_t eng_plan_one_hot(eng_plan_builder *b, uint32_t x, const eng_plan_keys *keys,
+                          const uint32_t *columns);
 
 /* numpy.searchsorted(edges, x, side='right'), or 'left': how many edges are <= x (< x). NaN: n. Edges do
  * not fall. */

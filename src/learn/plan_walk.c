@@ -1,0 +1,225 @@
+/*
+ * Forests at work. What nodes compare is put into slots first: converted, NaN and categories dealt with,
+ * once a row instead of once a node. Then trees are walked without a branch.
+ *
+ * One row: the trees of a group in step, so that the processor waits for eight nodes at once. Many rows:
+ * one group at a time, 16 rows in step (kern), so that its nodes stay in the cache.
+ */
+#include "learn/plan_internal.h"
+
+#include <float.h>
+#include <math.h>
+
+/* ---- Slots ---- */
+
+static bool in_set(const eng_plan_forest_view *v, const eng_plan_slot *s, double x)
+{
+    if (!(x >= 0 && x < (double)s->words * 32))
+        return false;
+    uint32_t bit = (uint32_t)x;
+    return v->sets[s->arg + bit / 32] >> bit % 32 & 1;
+}
+
+static double member(const eng_plan_forest_view *v, const eng_plan_slot *s, double x)
+{
+    if (isnan(x))
+        return s->nan_left ? -1 : 1;
+    /* -0.5 is category 0 for whoever cuts it to a whole number. */
+    bool found = in_set(v, s, trunc(x));
+    return found == (s->kind == SLOT_SET) ? -1 : 1;
+}
+
+static double slot_value(const eng_plan_forest_view *v, const eng_plan_slot *s, double x)
+{
+    switch ((eng_plan_slot_kind)s->kind) {
+    case SLOT_LESS:
+        return -INFINITY;
+    case SLOT_NAN_LOW:
+        return isnan(x) ? -INFINITY : x;
+    case SLOT_NAN_ZERO:
+        return isnan(x) ? 0 : x;
+    case SLOT_ZERO_NAN:
+        return fabs(x) <= 1e-35 ? (double)NAN : x;
+    case SLOT_ZERO_LOW:
+        return isnan(x) || fabs(x) <= 1e-35 ? -INFINITY : x;
+    case SLOT_EQUALS:
+        return x == (double)s->arg;
+    case SLOT_SET:
+    case SLOT_SET_RIGHT:
+        return member(v, s, x);
+    default:
+        return x;
+    }
+}
+
+static double clipped(const eng_plan_slot *s, double x, double most)
+{
+    return s->clip && x > most ? most : x;
+}
+
+/* [slot][rows], or of many rows [16 rows][slot][16] */
+static size_t place(const eng_plan_forest_view *v, const eng_plan_run *r, size_t slot, size_t row)
+{
+    if (r->rows == 1)
+        return slot;
+    return (row / ENG_PLAN_LANES * v->head.slots + slot) * ENG_PLAN_LANES + row % ENG_PLAN_LANES;
+}
+
+static void fill_narrow(const eng_plan_bound *b, const eng_plan_run *r, size_t rows, float *to)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    for (size_t j = 0; j < v->head.slots; j++) {
+        const eng_plan_slot *s = &v->slots[j];
+        const double *x = eng_plan_col(r, b->in[j]);
+        for (size_t i = 0; i < rows; i++) {
+            double value = slot_value(v, s, i < r->rows ? x[i] : 0);
+            to[place(v, r, j, i)] = (float)clipped(s, value, (double)FLT_MAX);
+        }
+    }
+}
+
+static void fill_wide(const eng_plan_bound *b, const eng_plan_run *r, size_t rows, double *to)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    for (size_t j = 0; j < v->head.slots; j++) {
+        const eng_plan_slot *s = &v->slots[j];
+        const double *x = eng_plan_col(r, b->in[j]);
+        for (size_t i = 0; i < rows; i++) {
+            double value = slot_value(v, s, i < r->rows ? x[i] : 0);
+            if (v->head.float_in)
+                value = (double)(float)value;
+            to[place(v, r, j, i)] = clipped(s, value, DBL_MAX);
+        }
+    }
+}
+
+/* ---- Sums ---- */
+
+static void start(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    for (uint32_t j = 0; j < v->head.outputs; j++) {
+        double *y = eng_plan_col(r, b->step->out + j);
+        for (size_t i = 0; i < r->rows; i++)
+            y[i] = v->head.init_last ? 0 : v->init[j];
+    }
+}
+
+static void end(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    for (uint32_t j = 0; j < v->head.outputs && v->head.init_last; j++) {
+        double *y = eng_plan_col(r, b->step->out + j);
+        for (size_t i = 0; i < r->rows; i++) {
+            y[i] += v->init[j];
+            y[i] = v->head.float_sum ? (double)(float)y[i] : y[i];
+        }
+    }
+}
+
+/* Leaves of tree t of the rows from `first` on. The sum of two floats in double, rounded, is what adding
+ * floats gives. */
+static void add(const eng_plan_bound *b, const eng_plan_run *r, size_t t, size_t first, size_t rows,
+                const uint32_t *leaves)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    uint32_t width = v->head.width;
+    for (uint32_t j = 0; j < width; j++) {
+        double *y = eng_plan_col(r, b->step->out + v->targets[t] + j) + first;
+        const double *values = v->values + j;
+        if (v->head.float_sum) {
+            for (size_t i = 0; i < rows; i++)
+                y[i] = (double)(float)(y[i] + values[(size_t)leaves[i] * width]);
+        } else {
+            for (size_t i = 0; i < rows; i++)
+                y[i] += values[(size_t)leaves[i] * width];
+        }
+    }
+}
+
+/* ---- One row ---- */
+
+static void walk_narrow(const eng_plan_forest_view *v, size_t group, const float *x,
+                        uint32_t leaves[ENG_PLAN_GROUP])
+{
+    const eng_plan_narrow *at[ENG_PLAN_GROUP], *nodes = v->nodes;
+    for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+        at[k] = nodes + v->roots[group * ENG_PLAN_GROUP + k];
+    for (uint32_t s = v->steps[group]; s > 0; s--)
+#pragma GCC unroll 8
+        for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+            at[k] += at[k]->left + (size_t) !(x[at[k]->slot] < at[k]->threshold);
+    for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+        memcpy(&leaves[k], &at[k]->threshold, sizeof leaves[k]);
+}
+
+static void walk_wide(const eng_plan_forest_view *v, size_t group, const double *x,
+                      uint32_t leaves[ENG_PLAN_GROUP])
+{
+    const eng_plan_wide *at[ENG_PLAN_GROUP], *nodes = v->nodes;
+    for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+        at[k] = nodes + v->roots[group * ENG_PLAN_GROUP + k];
+    for (uint32_t s = v->steps[group]; s > 0; s--)
+#pragma GCC unroll 8
+        for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+            at[k] += at[k]->left + (size_t) !(x[at[k]->slot] < at[k]->threshold);
+    for (size_t k = 0; k < ENG_PLAN_GROUP; k++)
+        memcpy(&leaves[k], &at[k]->threshold, sizeof leaves[k]);
+}
+
+static void run_one(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    uint32_t leaves[ENG_PLAN_GROUP];
+    if (v->head.wide)
+        fill_wide(b, r, 1, r->temporary);
+    else
+        fill_narrow(b, r, 1, r->temporary);
+    for (size_t t = 0; t < v->head.trees; t += ENG_PLAN_GROUP) {
+        if (v->head.wide)
+            walk_wide(v, t / ENG_PLAN_GROUP, r->temporary, leaves);
+        else
+            walk_narrow(v, t / ENG_PLAN_GROUP, r->temporary, leaves);
+        for (size_t k = 0; k < ENG_PLAN_GROUP && t + k < v->head.trees; k++)
+            add(b, r, t + k, 0, 1, &leaves[k]);
+    }
+}
+
+/* ---- Many rows ---- */
+
+static void run_many(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    const eng_kern *kern = eng_kern_get();
+    size_t rows = (r->rows + ENG_PLAN_LANES - 1) / ENG_PLAN_LANES * ENG_PLAN_LANES;
+    float *narrow = r->temporary;
+    double *wide = r->temporary;
+    uint32_t leaves[ENG_PLAN_LANES];
+    if (v->head.wide)
+        fill_wide(b, r, rows, wide);
+    else
+        fill_narrow(b, r, rows, narrow);
+    for (size_t t = 0; t < v->head.trees; t++) {
+        uint32_t steps = v->steps[t / ENG_PLAN_GROUP];
+        for (size_t i = 0; i < r->rows; i += ENG_PLAN_LANES) {
+            if (v->head.wide)
+                kern->tree_f64((const eng_plan_wide *)v->nodes + v->roots[t], steps,
+                               wide + i * v->head.slots, leaves);
+            else
+                kern->tree_f32((const eng_plan_narrow *)v->nodes + v->roots[t], steps,
+                               narrow + i * v->head.slots, leaves);
+            size_t left = r->rows - i;
+            add(b, r, t, i, left < ENG_PLAN_LANES ? left : ENG_PLAN_LANES, leaves);
+        }
+    }
+}
+
+void eng_plan_run_forest(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    start(b, r);
+    if (r->rows == 1)
+        run_one(b, r);
+    else
+        run_many(b, r);
+    end(b, r);
+}
