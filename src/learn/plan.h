@@ -280,9 +280,8 @@ enum {
     ENG_PLAN_NAN_LEFT = 2,    /* NaN goes left, else right */
     ENG_PLAN_NAN_IS_ZERO = 4, /* NaN is compared as 0 */
     ENG_PLAN_ZERO_IS_NAN = 8, /* |x| <= 1e-35 goes where NaN does (LightGBM) */
-    ENG_PLAN_CATEGORIES =
-        16,                 /* left where the whole part of x is in the set; negative: it is not */
-    ENG_PLAN_SET_RIGHT = 32 /* right where it is in the set */
+    ENG_PLAN_CATEGORIES = 16, /* left where the whole part of x is in the set (-0.5 is 0) */
+    ENG_PLAN_SET_RIGHT = 32   /* right where it is in the set */
 };
 
 typedef struct {

@@ -72,7 +72,7 @@ static void fill_narrow(const eng_plan_bound *b, const eng_plan_run *r, size_t r
         const eng_plan_slot *s = &v->slots[j];
         const double *x = eng_plan_col(r, b->in[j]);
         for (size_t i = 0; i < rows; i++) {
-            double value = slot_value(v, s, i < r->rows ? x[i] : 0);
+            double value = slot_value(v, s, i < r->rows ? (double)(float)x[i] : 0);
             to[place(v, r, j, i)] = (float)clipped(s, value, (double)FLT_MAX);
         }
     }
@@ -85,9 +85,8 @@ static void fill_wide(const eng_plan_bound *b, const eng_plan_run *r, size_t row
         const eng_plan_slot *s = &v->slots[j];
         const double *x = eng_plan_col(r, b->in[j]);
         for (size_t i = 0; i < rows; i++) {
-            double value = slot_value(v, s, i < r->rows ? x[i] : 0);
-            if (v->head.float_in)
-                value = (double)(float)value;
+            double value = i < r->rows ? x[i] : 0;
+            value = slot_value(v, s, v->head.float_in ? (double)(float)value : value);
             to[place(v, r, j, i)] = clipped(s, value, DBL_MAX);
         }
     }
