@@ -149,6 +149,17 @@ eng_status eng_measure_outcomes(const eng_probe *probes, const eng_outcome *outc
  * each; null where a share is of nothing. */
 void eng_measures_write(eng_json_writer *w, const eng_measures *m);
 
+/* ---- Near-duplicates (near.c) ------------------------------------------------------------------------ */
+
+/*
+ * Texts that say the same but for a word here and there: of the runs of three words that either has,
+ * nine in ten are in both, and their digits are the same in the same order (a price or a year that differs
+ * makes another text). of[i] is the first earlier text that is no copy itself and that i nearly is, else i.
+ * ENG_ENOMEM only.
+ */
+eng_status eng_near_duplicates(const eng_str *texts, size_t count, size_t *of,
+                               eng_error *err) ENG_MUST_CHECK;
+
 /* "como-funciona-1f8a2b3c": see eng_collection_slug. */
 void eng_slug(eng_str title, char out[ENG_SLUG_SIZE]);
 
