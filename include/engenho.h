@@ -687,9 +687,23 @@ typedef struct eng_search_query {
     eng_str filter;         /* JSON; ptr NULL: none */
     bool group_by_document; /* each document once, by its best passage */
     bool explain;
+    /*
+     * 0: by score alone. Up to 1: the more, the less alike are those that are shown; each next is the
+     * best by (1 - diversity) * score - diversity * (largest likeness to one before it).
+     */
+    double diversity;
+    /* Passages that say nearly the same as a better one stand behind all others; with this they do not. */
+    bool near_duplicates;
+    eng_str rerank; /* a reranker's name, or "default": any that is here; ptr NULL: none */
     bool (*cancelled)(void *ctx); /* may be NULL */
     void *ctx;
 } eng_search_query;
+
+/* A passage that says nearly the same as the result that it stands at. */
+typedef struct eng_duplicate {
+    const char *document;
+    uint64_t passage;
+} eng_duplicate;
 
 typedef struct eng_result {
     const char *document;
@@ -698,8 +712,12 @@ typedef struct eng_result {
     uint64_t passage; /* its place in the document, from 0: the same wherever the collection is */
     uint64_t start, end; /* bytes of the document's text */
     const char *text;
-    double score;         /* 0 to 1; orders the results */
-    double dense, bm25;   /* each half's, 0 to 1; NaN where it was not asked */
+    double score;       /* 0 to 1; orders the results: never above that of the one before */
+    double dense, bm25; /* each half's, 0 to 1; NaN where it was not asked */
+    double fused;       /* both together, 0 to 1 */
+    double rerank;      /* the reranker's, 0 to 1; NaN where it was not asked */
+    const eng_duplicate *duplicates; /* those among the candidates */
+    size_t duplicate_count;
     const char *metadata; /* a JSON object */
     const char *heading;
     const char *explain; /* JSON; NULL where it was not asked for */
@@ -709,9 +727,12 @@ typedef struct eng_results {
     eng_result *items;
     size_t count;
     double embed_ms, search_ms, read_ms, total_ms;
+    double rerank_ms;     /* 0 where it was not asked */
+    const char *reranker; /* which it was; NULL: none */
 } eng_results;
 
-/* ENG_EINVALID names the field: query, top_k, threshold, filter. */
+/* ENG_EINVALID names the field: query, top_k, threshold, filter, diversity, rerank (no such reranker is
+ * here). */
 ENG_EXPORT eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
                                  eng_results **out, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_results_free(eng_results *results);

@@ -8,18 +8,52 @@
 
 enum { SHOWN_CHARS = 320 };
 
+static eng_status write_share(eng_cli *cli, eng_json_writer *w, const char *option,
+                              const char *name, eng_error *err)
+{
+    const char *value = eng_cli_option_value(cli, option);
+    double share = 0;
+    if (!value)
+        return ENG_OK;
+    if (!eng_number_read(eng_str_of(value), &share))
+        return eng_fail(err, ENG_EUSAGE, "%s: expected a number, got '%s'", option, value);
+    eng_json_name(w, eng_str_of(name));
+    eng_json_double(w, share);
+    return ENG_OK;
+}
+
+static eng_status write_filter(eng_cli *cli, eng_json_writer *w, eng_error *err)
+{
+    const char *filter = eng_cli_option_value(cli, "--filter");
+    const eng_json *tree;
+    if (!filter)
+        return ENG_OK;
+    eng_status status = eng_json_read(eng_str_of(filter), NULL, &cli->arena, &tree, err);
+    if (status < 0) {
+        eng_error_prefix(err, "--filter");
+        return status;
+    }
+    eng_json_name(w, ENG_STR("filter"));
+    eng_json_copy(w, tree);
+    return ENG_OK;
+}
+
+static void write_flag(eng_cli *cli, eng_json_writer *w, const char *option, const char *name)
+{
+    if (!eng_cli_option_value(cli, option))
+        return;
+    eng_json_name(w, eng_str_of(name));
+    eng_json_bool(w, true);
+}
+
 static eng_status write_query(eng_cli *cli, eng_buf *body, eng_error *err)
 {
     const char *top_k = eng_cli_option_value(cli, "--top-k");
     const char *mode = eng_cli_option_value(cli, "--mode");
-    const char *threshold = eng_cli_option_value(cli, "--threshold");
-    const char *filter = eng_cli_option_value(cli, "--filter");
+    const char *reranker = eng_cli_option_value(cli, "--reranker");
     uint64_t k = 0;
-    double least = 0;
     if (top_k && !eng_str_u64(eng_str_of(top_k), &k))
         return eng_fail(err, ENG_EUSAGE, "--top-k: expected a number, got '%s'", top_k);
-    if (threshold && !eng_number_read(eng_str_of(threshold), &least))
-        return eng_fail(err, ENG_EUSAGE, "--threshold: expected a number, got '%s'", threshold);
     eng_json_writer w = eng_json_write_to(body);
     eng_json_open(&w, '{');
     eng_json_member(&w, "query", eng_str_of(cli->args[0]));
@@ -29,24 +63,20 @@ static eng_status write_query(eng_cli *cli, eng_buf *body, eng_error *err)
     }
     if (mode)
         eng_json_member(&w, "mode", eng_str_of(mode));
-    if (threshold) {
-        eng_json_name(&w, ENG_STR("threshold"));
-        eng_json_double(&w, least);
-    }
-    if (filter) {
-        const eng_json *tree;
-        eng_status status = eng_json_read(eng_str_of(filter), NULL, &cli->arena, &tree, err);
-        if (status < 0) {
-            eng_error_prefix(err, "--filter");
-            return status;
-        }
-        eng_json_name(&w, ENG_STR("filter"));
-        eng_json_copy(&w, tree);
-    }
-    if (eng_cli_option_value(cli, "--explain")) {
-        eng_json_name(&w, ENG_STR("explain"));
-        eng_json_bool(&w, true);
-    }
+    eng_status status = write_share(cli, &w, "--threshold", "threshold", err);
+    if (status == ENG_OK)
+        status = write_share(cli, &w, "--diversity", "diversity", err);
+    if (status == ENG_OK)
+        status = write_filter(cli, &w, err);
+    if (status < 0)
+        return status;
+    if (reranker)
+        eng_json_member(&w, "rerank", eng_str_of(reranker));
+    else
+        write_flag(cli, &w, "--rerank", "rerank");
+    write_flag(cli, &w, "--near-duplicates", "near_duplicates");
+    write_flag(cli, &w, "--group", "group_by_document");
+    write_flag(cli, &w, "--explain", "explain");
     eng_json_close(&w, '}');
     return eng_buf_check(body, "query", err);
 }
@@ -162,6 +192,13 @@ static const eng_cli_option options[] = {
     {"--mode", "MODE", "by words, by meaning or by both: hybrid|dense|bm25", "hybrid|dense|bm25"},
     {"--threshold", "SCORE", "passages with a lower score are left out", NULL},
     {"--filter", "JSON", "a condition on the metadata", NULL},
+    {"--group", NULL, "each document once, by its best passage", NULL},
+    {"--diversity", "SHARE", "0 to 1: the more, the less alike are the passages; without it 0",
+     NULL},
+    {"--near-duplicates", NULL,
+     "passages that say nearly the same as a better one keep their places", NULL},
+    {"--rerank", NULL, "the best 30 in the order that an installed reranker gives", NULL},
+    {"--reranker", "MODEL", "the same, by this one", NULL},
     {"--explain", NULL, "where each score comes from (with --json)", NULL},
     {0},
 };

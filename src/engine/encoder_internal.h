@@ -155,6 +155,11 @@ void eng_embedder_release(eng *e, eng_open_model *model);
 void eng_embedder_count(eng *e, eng_counters *out);
 eng_batcher *eng_embedder_batcher(eng *e);
 
+/* A reranker by its name, or, by "default", any that is here. ENG_EINVALID with the field "rerank" where
+ * there is none. */
+eng_status eng_reranker_hold(eng *e, eng_str name, eng_open_model **out,
+                             eng_error *err) ENG_MUST_CHECK;
+
 /*
  * One who waits for what was begun: init, begin with a `done` that calls wake once, end. _end waits where
  * `begun` is ENG_OK, and is not to be called twice; a result of NULL is a failure, which err then has.

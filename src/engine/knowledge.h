@@ -9,6 +9,7 @@
  *     later.c       the same as a job
  *     document.c    one, a list, removal
  *     search.c      a question into passages
+ *     refine.c      their order once they are read: reranked, copies behind, diverse
  *     filter.c      conditions and metadata, between JSON and the index
  *     page.c ...    as everywhere
  *
@@ -112,6 +113,52 @@ typedef struct {
 eng_status eng_encoder_lend(eng *e, const char *model, eng_lent_encoder *lent, eng_rag_encoder *out,
                             eng_error *err) ENG_MUST_CHECK;
 void eng_encoder_back(eng_lent_encoder *lent);
+
+/* ---- Searching (search.c, refine.c) -------------------------------------------------------------------- */
+
+typedef struct {
+    eng_results results; /* first: what the caller holds */
+    eng_arena arena;
+} eng_found;
+
+/* A passage on its way through a search. */
+typedef struct {
+    eng_fused fused; /* as the index has it */
+    size_t rank;     /* by that, from 1 */
+    eng_result shown;
+    float score;           /* fused, or the reranker's */
+    float alike;           /* diversity: its largest likeness to one before it; NaN: not asked */
+    eng_duplicate copy_of; /* what it is a near-duplicate of; document NULL: of none */
+} eng_candidate;
+
+typedef struct {
+    eng *e;
+    const eng_search_query *query;
+    eng_shelf *shelf;
+    eng_found *out;
+    unsigned top_k;
+    bool dense, words;
+    const float *vector;
+    const eng_filter *filter;
+    eng_fused *items; /* as the index gave them, best first */
+    size_t count;
+    eng_fuse_report fusion; /* of a hybrid search */
+    eng_candidate *found;   /* as they were read */
+    size_t found_count;
+} eng_searching;
+
+/* A reranker reads so many; those behind follow as they were, so that the order does not depend on how
+ * many are asked for. */
+enum { ENG_RERANKED = 30 };
+
+/* A reranker that the question names is here. ENG_EINVALID with the field "rerank". In the arena. */
+eng_status eng_refine_check(eng_searching *s, eng_error *err) ENG_MUST_CHECK;
+/*
+ * What was found in the order in which it is shown, all of it; the first `distinct` are no copies of
+ * others. view: of the index, for its vectors.
+ */
+eng_status eng_refine(eng_searching *s, eng_index_view *view, size_t *distinct,
+                      eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Settings ------------------------------------------------------------------------------------------ */
 

@@ -246,6 +246,34 @@ static eng_status hold(ranking *r, eng_str name, eng_error *err)
     return status;
 }
 
+eng_status eng_reranker_hold(eng *e, eng_str name, eng_open_model **out, eng_error *err)
+{
+    eng_arena arena;
+    eng_open_model *m = NULL;
+    eng_str found = name;
+    eng_status status = ENG_OK;
+    eng_arena_init(&arena, 1024, NULL);
+    bool any = eng_str_eq(name, ENG_STR("default"));
+    if (any)
+        status = find_reranker(e, &arena, &found, err);
+    if (status == ENG_OK && any && eng_str_eq(found, name))
+        status = eng_fail_field(err, ENG_EINVALID, ENG_STR("rerank"),
+                                "no reranker is installed: 'engenho model pull' fetches one");
+    if (status == ENG_OK)
+        status = eng_embedder_hold(e, found, &m, err);
+    if (status == ENG_ENOTFOUND)
+        status = eng_fail_field(err, ENG_EINVALID, ENG_STR("rerank"), "no model '%.*s' is here",
+                                ENG_FMT(name));
+    if (status == ENG_OK && eng_encoder_about(m->encoder)->type != ENG_MODEL_RERANKER) {
+        status = eng_fail_field(err, ENG_EINVALID, ENG_STR("rerank"), "'%.*s' is no reranker",
+                                ENG_FMT(name));
+        eng_embedder_release(e, m);
+    }
+    *out = status == ENG_OK ? m : NULL;
+    eng_arena_clear(&arena);
+    return status;
+}
+
 static eng_status begin(ranking *r, const eng_rerank *what, eng_error *err)
 {
     eng_status status = hold(r, what->model, err);

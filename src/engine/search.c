@@ -1,7 +1,7 @@
 /*
  * A question into passages.
  *
- *     encode the question -> candidates from a view of the index -> read them from the store
+ *     encode the question -> candidates from a view of the index -> read them from the store -> refine
  *
  * The index may show a passage that the store no longer has: its document was replaced or removed, and
  * the writer has not come to the index yet. Then the reader waits until the writer has, and looks again.
@@ -13,26 +13,8 @@
 
 #include <math.h>
 
-enum { TOP_K = 5, TOP_K_MAX = 1000, PREFIX = 100, LOOKS = 20 };
-
-typedef struct {
-    eng_results results;
-    eng_arena arena;
-} found;
-
-typedef struct {
-    eng *e;
-    const eng_search_query *query;
-    eng_shelf *shelf;
-    found *out;
-    unsigned top_k;
-    bool dense, words;
-    const float *vector;
-    const eng_filter *filter;
-    eng_fused *items;
-    size_t count;
-    uint64_t *shown; /* the id of each result's passage */
-} search;
+/* Of PREFIX, and of ANY, candidates a search takes more where it needs them: see find. */
+enum { TOP_K = 5, TOP_K_MAX = 1000, PREFIX = 100, ANY = 1000, LOOKS = 20 };
 
 static double since(uint64_t from) { return (double)(eng_clock_ns() - from) / 1e6; }
 
@@ -49,12 +31,14 @@ static eng_status check(const eng_search_query *q, eng_error *err)
         return refuse(err, "top_k", "expected 1 to 1000");
     if (!(q->threshold >= 0 && q->threshold <= 1))
         return refuse(err, "threshold", "expected 0 to 1");
+    if (!(q->diversity >= 0 && q->diversity <= 1))
+        return refuse(err, "diversity", "expected 0 to 1");
     return ENG_OK;
 }
 
 /* ---- The question's vector ---- */
 
-static eng_status encode(search *s, eng_error *err)
+static eng_status encode(eng_searching *s, eng_error *err)
 {
     eng_lent_encoder lent;
     eng_rag_encoder encoder;
@@ -75,8 +59,8 @@ static eng_status encode(search *s, eng_error *err)
 
 /* ---- Candidates ---- */
 
-static eng_status by_one_mode(search *s, eng_index_view *view, eng_index_query *q, eng_mode mode,
-                              eng_error *err)
+static eng_status by_one_mode(eng_searching *s, eng_index_view *view, eng_index_query *q,
+                              eng_mode mode, eng_error *err)
 {
     eng_hit *hits = eng_arena_array(&s->out->arena, q->limit + 1, sizeof *hits);
     if (!hits)
@@ -95,7 +79,7 @@ static eng_status by_one_mode(search *s, eng_index_view *view, eng_index_query *
     return status;
 }
 
-static eng_status candidates(search *s, eng_index_view *view, size_t limit, eng_error *err)
+static eng_status candidates(eng_searching *s, eng_index_view *view, size_t limit, eng_error *err)
 {
     eng_index_query q = {.text = s->query->text,
                          .vector = s->vector,
@@ -110,11 +94,11 @@ static eng_status candidates(search *s, eng_index_view *view, size_t limit, eng_
     if (!s->words)
         return by_one_mode(s, view, &q, ENG_MODE_DENSE, err);
     s->count = limit;
-    return eng_index_search(view, &q, NULL, s->items, &s->count, NULL, err);
+    return eng_index_search(view, &q, NULL, s->items, &s->count, &s->fusion, err);
 }
 
 /* Keeps each document's best passage. */
-static void group(search *s, eng_map *seen)
+static void group(eng_searching *s, eng_map *seen)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->count; i++) {
@@ -130,12 +114,12 @@ static void group(search *s, eng_map *seen)
     s->count = n;
 }
 
-/* Enough candidates for top_k documents: more, until there are as many or no more passages. */
-static eng_status grouped(search *s, eng_index_view *view, eng_error *err)
+/* Enough candidates for `want` documents: more, until there are as many or no more passages. */
+static eng_status grouped(eng_searching *s, eng_index_view *view, size_t want, eng_error *err)
 {
     eng_index_stats stats;
     eng_index_view_stats(view, &stats);
-    for (size_t limit = s->top_k * 8u > PREFIX ? s->top_k * 8u : PREFIX;; limit *= 4) {
+    for (size_t limit = want * 8 > PREFIX ? want * 8 : PREFIX;; limit *= 4) {
         eng_status status = candidates(s, view, limit, err);
         if (status < 0)
             return status;
@@ -144,37 +128,30 @@ static eng_status grouped(search *s, eng_index_view *view, eng_error *err)
         eng_map_init(&seen);
         group(s, &seen);
         eng_map_clear(&seen);
-        if (all || s->count >= s->top_k || limit > stats.passages)
+        if (all || s->count >= want || limit > stats.passages)
             return ENG_OK;
     }
 }
 
 /* Where making it anew failed (no memory, a full disk), the next to hold the shelf tries again. */
-static eng_status has_index(const search *s, eng_error *err)
+static eng_status has_index(const eng_searching *s, eng_error *err)
 {
     return s->shelf->index ? ENG_OK
                            : eng_fail(err, ENG_EBUSY, "the collection's index is made anew");
 }
 
-static eng_status look(search *s, eng_error *err)
+/* The best `want`, down to the threshold where these scores are the last word. */
+static eng_status look(eng_searching *s, eng_index_view *view, size_t want, eng_error *err)
 {
-    eng_index_view *view;
-    if (has_index(s, err) < 0)
-        return ENG_EBUSY;
-    eng_status status = eng_index_view_new(s->shelf->index, &view, err);
+    eng_status status = s->query->group_by_document ? grouped(s, view, want, err)
+                                                    : candidates(s, view, want, err);
     if (status < 0)
         return status;
-    if (s->query->group_by_document)
-        status = grouped(s, view, err);
-    else
-        status = candidates(s, view, s->top_k, err);
-    eng_index_view_free(view);
-    if (status < 0)
-        return status;
-    if (s->count > s->top_k)
-        s->count = s->top_k;
+    if (s->count > want)
+        s->count = want;
     size_t n = 0;
-    while (n < s->count && (double)s->items[n].fused >= s->query->threshold)
+    while (n < s->count &&
+           (s->query->rerank.ptr || (double)s->items[n].fused >= s->query->threshold))
         n++;
     s->count = n;
     return ENG_OK;
@@ -188,7 +165,7 @@ static int by_id(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int64_t *sorted_ids(search *s, bool documents, eng_error *err)
+static int64_t *sorted_ids(eng_searching *s, bool documents, eng_error *err)
 {
     int64_t *ids = eng_arena_array(&s->out->arena, s->count + 1, sizeof *ids);
     if (!ids) {
@@ -208,21 +185,23 @@ static double unit_of(eng_mode mode, float score)
 
 static const char *text_of(eng_str s) { return s.ptr ? s.ptr : ""; }
 
-static void show(const eng_fused *item, const eng_store_passage *p, const eng_store_document *d,
-                 eng_result *out)
+static eng_candidate candidate_of(const eng_fused *item, const eng_store_passage *p,
+                                  const eng_store_document *d)
 {
-    *out = (eng_result){.document = d->name.ptr,
+    eng_result shown = {.document = d->name.ptr,
                         .title = text_of(d->title),
                         .url = text_of(d->url),
                         .passage = p->place,
                         .start = p->start,
                         .end = p->end,
                         .text = p->text.ptr,
-                        .score = (double)item->fused,
                         .dense = unit_of(ENG_MODE_DENSE, item->score[ENG_MODE_DENSE]),
                         .bm25 = unit_of(ENG_MODE_BM25, item->score[ENG_MODE_BM25]),
+                        .fused = (double)item->fused,
+                        .rerank = (double)NAN,
                         .metadata = d->metadata.len ? d->metadata.ptr : "{}",
                         .heading = text_of(p->heading)};
+    return (eng_candidate){.fused = *item, .shown = shown, .score = item->fused, .alike = NAN};
 }
 
 static size_t place_of(const int64_t *ids, size_t count, int64_t id)
@@ -238,28 +217,18 @@ static size_t place_of(const int64_t *ids, size_t count, int64_t id)
     return from;
 }
 
-static void take(search *s, const eng_fused *item, const eng_store_passage *p,
-                 const eng_store_document *d)
-{
-    size_t n = s->out->results.count++;
-    s->shown[n] = item->id;
-    show(item, p, d, &s->out->results.items[n]);
-}
-
 /* *missing counts what the store no longer has. */
-static eng_status read_all(search *s, size_t *missing, eng_error *err)
+static eng_status read_all(eng_searching *s, size_t *missing, eng_error *err)
 {
     eng_arena *arena = &s->out->arena;
     int64_t *ids = sorted_ids(s, false, err), *documents = ids ? sorted_ids(s, true, err) : NULL;
     eng_store_passage *passages;
     eng_store_document *rows;
-    eng_result *items = eng_arena_array(arena, s->count + 1, sizeof *items);
-    s->shown = eng_arena_array(arena, s->count + 1, sizeof *s->shown);
-    if (!ids || !documents || !items || !s->shown)
+    s->found = eng_arena_array(arena, s->count + 1, sizeof *s->found);
+    if (!ids || !documents || !s->found)
         return eng_fail_nomem(err);
     *missing = 0;
-    s->out->results.items = items;
-    s->out->results.count = 0;
+    s->found_count = 0;
     if (!s->count)
         return ENG_OK;
     eng_status status = eng_store_passage_batch(s->e->store, ids, s->count, arena, &passages, err);
@@ -273,12 +242,20 @@ static eng_status read_all(search *s, size_t *missing, eng_error *err)
         if (!p->id || !d->id)
             (*missing)++;
         else
-            take(s, &s->items[i], p, d);
+            s->found[s->found_count++] = candidate_of(&s->items[i], p, d);
     }
+    for (size_t i = 0; i < s->found_count; i++)
+        s->found[i].rank = i + 1;
     return status;
 }
 
 /* ---- Explaining ---- */
+
+static void write_double(eng_json_writer *w, const char *name, double value)
+{
+    eng_json_name(w, eng_str_of(name));
+    eng_json_double(w, value);
+}
 
 static void write_terms(eng_json_writer *w, const eng_term_share *terms, size_t count)
 {
@@ -289,78 +266,174 @@ static void write_terms(eng_json_writer *w, const eng_term_share *terms, size_t 
         eng_json_open(w, '{');
         eng_json_member(w, "term", terms[i].term);
         eng_json_member(w, "kind", eng_str_of(kinds[terms[i].kind]));
-        eng_json_name(w, ENG_STR("idf"));
-        eng_json_double(w, (double)terms[i].idf);
-        eng_json_name(w, ENG_STR("score"));
-        eng_json_double(w, (double)terms[i].score);
+        write_double(w, "idf", (double)terms[i].idf);
+        write_double(w, "score", (double)terms[i].score);
         eng_json_close(w, '}');
     }
     eng_json_close(w, ']');
 }
 
-static eng_status explain_one(search *s, eng_index_view *view, const eng_fused *item,
-                              const char **out, eng_error *err)
+static const char *const mode_names[] = {"bm25", "grams", "dense"};
+
+/* What each mode gave: its score, its weight, its share of the fused score. */
+static void write_modes(const eng_searching *s, eng_json_writer *w, const eng_fused *item)
 {
-    static const char *const modes[] = {"bm25", "grams", "dense"};
+    const eng_fuse_report *r = &s->fusion;
+    eng_json_name(w, ENG_STR("raw"));
+    eng_json_open(w, '{');
+    for (size_t m = 0; m < ENG_MODES; m++)
+        write_double(w, mode_names[m], (double)item->score[m]);
+    eng_json_close(w, '}');
+    if (!s->dense || !s->words)
+        return;
+    eng_json_name(w, ENG_STR("weights"));
+    eng_json_open(w, '{');
+    for (size_t m = 0; m < ENG_MODES; m++)
+        write_double(w, mode_names[m], (double)r->weight[m]);
+    eng_json_close(w, '}');
+    eng_json_name(w, ENG_STR("shares"));
+    eng_json_open(w, '{');
+    for (size_t m = 0; m < ENG_MODES; m++) {
+        float part = r->weight[m] > 0 && !isnan(item->score[m])
+                         ? (item->score[m] - r->low[m]) / (r->high[m] - r->low[m])
+                         : 0;
+        write_double(w, mode_names[m], (double)(r->weight[m] * part));
+    }
+    eng_json_close(w, '}');
+}
+
+/* The places that it had, and why it has this one. */
+static void write_stages(const eng_searching *s, eng_json_writer *w, const eng_candidate *c)
+{
+    eng_json_name(w, ENG_STR("stages"));
+    eng_json_open(w, '{');
+    eng_json_name(w, ENG_STR("rank"));
+    eng_json_uint(w, c->rank);
+    if (s->out->results.reranker) {
+        eng_json_member(w, "reranker", eng_str_of(s->out->results.reranker));
+        write_double(w, "rerank", c->shown.rerank);
+    }
+    if (s->query->diversity > 0)
+        write_double(w, "likeness", (double)c->alike);
+    if (c->copy_of.document) {
+        eng_json_name(w, ENG_STR("duplicate_of"));
+        eng_json_open(w, '{');
+        eng_json_member(w, "document", eng_str_of(c->copy_of.document));
+        eng_json_name(w, ENG_STR("passage"));
+        eng_json_uint(w, c->copy_of.passage);
+        eng_json_close(w, '}');
+    }
+    eng_json_close(w, '}');
+}
+
+static eng_status explain_one(eng_searching *s, eng_index_view *view, eng_candidate *c,
+                              eng_error *err)
+{
     eng_index_query q = {.mode = ENG_MODE_BM25, .text = s->query->text, .limit = 1};
     eng_term_share *terms;
     size_t count;
-    eng_status status = eng_index_explain(view, &q, item->id, &s->out->arena, &terms, &count, err);
+    eng_status status = eng_index_explain(view, &q, c->fused.id, &s->out->arena, &terms, &count,
+                                          err);
     if (status < 0)
         return status;
     eng_buf text;
     eng_buf_init(&text, 1 << 20);
     eng_json_writer w = eng_json_write_to(&text);
     eng_json_open(&w, '{');
-    eng_json_name(&w, ENG_STR("raw"));
-    eng_json_open(&w, '{');
-    for (size_t m = 0; m < ENG_MODES; m++) {
-        eng_json_name(&w, eng_str_of(modes[m]));
-        eng_json_double(&w, (double)item->score[m]);
-    }
-    eng_json_close(&w, '}');
+    write_modes(s, &w, &c->fused);
+    write_stages(s, &w, c);
     write_terms(&w, terms, count);
     eng_json_close(&w, '}');
     status = eng_buf_check(&text, "explain", err);
     if (status == ENG_OK) {
         eng_str copy = eng_arena_copy(&s->out->arena, eng_buf_view(&text));
-        *out = copy.ptr;
+        c->shown.explain = copy.ptr;
         status = copy.ptr ? ENG_OK : eng_fail_nomem(err);
     }
     eng_buf_clear(&text);
     return status;
 }
 
-static eng_status explain(search *s, eng_error *err)
+/* ---- The whole ---- */
+
+/* What was found, as it is shown: no score above the one before, whatever put it there. */
+static eng_status hand_over(eng_searching *s, eng_index_view *view, eng_error *err)
 {
-    eng_index_view *view;
-    eng_status status = eng_index_view_new(s->shelf->index, &view, err);
-    if (status < 0)
-        return status;
-    for (size_t i = 0, k = 0; status == ENG_OK && i < s->out->results.count; i++) {
-        while (s->items[k].id != s->shown[i])
-            k++;
-        status = explain_one(s, view, &s->items[k], &s->out->results.items[i].explain, err);
+    size_t count = s->found_count < s->top_k ? s->found_count : s->top_k;
+    eng_result *items = eng_arena_array(&s->out->arena, count + 1, sizeof *items);
+    eng_status status = items ? ENG_OK : eng_fail_nomem(err);
+    for (size_t i = 0; status == ENG_OK && i < count; i++) {
+        eng_candidate *c = &s->found[i];
+        if (s->query->explain)
+            status = explain_one(s, view, c, err);
+        items[i] = c->shown;
+        items[i].score = (double)c->score;
+        if (i > 0 && items[i].score > items[i - 1].score)
+            items[i].score = items[i - 1].score;
     }
-    eng_index_view_free(view);
+    s->out->results.items = items;
+    s->out->results.count = count;
     return status;
 }
 
-/* ---- The whole ---- */
+/*
+ * The best `want`, read and refined. *missing counts what the store no longer has, *distinct those that
+ * are no copies of others.
+ */
+static eng_status pass(eng_searching *s, eng_index_view *view, size_t want, size_t *missing,
+                       size_t *distinct, eng_error *err)
+{
+    uint64_t from = eng_clock_ns();
+    *missing = 0;
+    eng_status status = look(s, view, want, err);
+    s->out->results.search_ms += since(from);
+    from = eng_clock_ns();
+    if (status == ENG_OK)
+        status = read_all(s, missing, err);
+    s->out->results.read_ms += since(from);
+    if (status == ENG_OK && !*missing)
+        status = eng_refine(s, view, distinct, err);
+    return status;
+}
+
+/*
+ * Where copies take the places of others, more candidates are looked at, in steps that depend on nothing
+ * else, so that what is found first is the same however much is asked for.
+ */
+static eng_status find_in(eng_searching *s, eng_index_view *view, size_t *missing, eng_error *err)
+{
+    size_t want = s->top_k, distinct = 0;
+    if (s->query->rerank.ptr && want < ENG_RERANKED)
+        want = ENG_RERANKED;
+    if (s->query->diversity > 0 && want < PREFIX)
+        want = PREFIX;
+    eng_status status = pass(s, view, want, missing, &distinct, err);
+    while (status == ENG_OK && !*missing && distinct < s->top_k && s->count == want && want < ANY &&
+           !s->query->rerank.ptr) {
+        want = want < PREFIX ? PREFIX : ANY;
+        status = pass(s, view, want, missing, &distinct, err);
+    }
+    if (status == ENG_OK && !*missing)
+        status = hand_over(s, view, err);
+    return status;
+}
 
 /* With the shelf's lock held for reading, but while it waits for the writer. */
-static eng_status find(search *s, eng_error *err)
+static eng_status find(eng_searching *s, eng_error *err)
 {
-    for (int looks = 0;; looks++) {
+    for (int looks = 0; looks <= LOOKS; looks++) {
         size_t missing = 0;
-        uint64_t from = eng_clock_ns();
-        eng_status status = look(s, err);
-        s->out->results.search_ms += since(from);
-        from = eng_clock_ns();
-        if (status == ENG_OK)
-            status = read_all(s, &missing, err);
-        s->out->results.read_ms += since(from);
-        if (status < 0 || !missing || looks == LOOKS)
+        eng_index_view *view;
+        if (has_index(s, err) < 0)
+            return ENG_EBUSY;
+        eng_status status = eng_index_view_new(s->shelf->index, &view, err);
+        if (status < 0)
+            return status;
+        status = find_in(s, view, &missing, err);
+        if (status == ENG_OK && missing && looks == LOOKS)
+            status = hand_over(s, view, err);
+        eng_index_view_free(view);
+        if (status < 0 || !missing)
             return status;
         pthread_rwlock_unlock(&s->shelf->lock);
         pthread_mutex_lock(&s->shelf->writing);
@@ -369,13 +442,16 @@ static eng_status find(search *s, eng_error *err)
         if (s->query->cancelled && s->query->cancelled(s->query->ctx))
             return eng_fail(err, ENG_ECANCELLED, "cancelled");
     }
+    return ENG_OK;
 }
 
-static eng_status run(search *s, eng_error *err)
+static eng_status run(eng_searching *s, eng_error *err)
 {
     eng_status status = ENG_OK;
     if (s->query->filter.ptr)
         status = eng_filter_read(s->query->filter, &s->out->arena, &s->filter, err);
+    if (status == ENG_OK && s->query->rerank.ptr)
+        status = eng_refine_check(s, err);
     pthread_rwlock_rdlock(&s->shelf->lock);
     if (status == ENG_OK)
         status = has_index(s, err);
@@ -390,8 +466,6 @@ static eng_status run(search *s, eng_error *err)
         status = encode(s, err);
     if (status == ENG_OK)
         status = find(s, err);
-    if (status == ENG_OK && s->query->explain)
-        status = explain(s, err);
     pthread_rwlock_unlock(&s->shelf->lock);
     return status;
 }
@@ -403,11 +477,12 @@ eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
     eng_status status = check(query, err);
     if (status < 0)
         return status;
-    found *f = eng_zalloc(sizeof *f);
+    eng_found *f = eng_zalloc(sizeof *f);
     if (!f)
         return eng_fail_nomem(err);
     eng_arena_init(&f->arena, 1 << 14, NULL);
-    search s = {.e = e, .query = query, .out = f, .top_k = query->top_k ? query->top_k : TOP_K};
+    eng_searching s = {
+        .e = e, .query = query, .out = f, .top_k = query->top_k ? query->top_k : TOP_K};
     eng_store_collection row;
     status = eng_shelf_hold(e, collection, &f->arena, &row, &s.shelf, err);
     if (status == ENG_OK)
@@ -425,7 +500,7 @@ void eng_results_free(eng_results *results)
 {
     if (!results)
         return;
-    found *f = (found *)results;
+    eng_found *f = (eng_found *)results;
     eng_arena_clear(&f->arena);
     eng_free(f);
 }

@@ -22,7 +22,20 @@ static const eng_field search_fields[] = {
      .example = "{\"ano\": {\"gte\": 2020}}"},
     {"group_by_document", ENG_BOOL, .preset = "false",
      .doc = "Each document once, by its best passage."},
-    {"explain", ENG_BOOL, .preset = "false", .doc = "Shows where each score comes from."},
+    {"near_duplicates", ENG_BOOL, .preset = "false",
+     .doc =
+         "Whether passages that say nearly the same as a better one keep their places. They stand "
+         "behind all others otherwise, and the better one names them."},
+    {"diversity", ENG_NUMBER, .least = 0, .most = 1, .preset = "0.0",
+     .doc =
+         "0: by score alone. Up to 1: the more, the less alike are the results (maximal marginal "
+         "relevance)."},
+    {"rerank", ENG_ANY,
+     .doc = "true, or a reranker's name: the best 30 are put in the order that it gives. 422 where "
+            "there is none.",
+     .example = "true"},
+    {"explain", ENG_BOOL, .preset = "false",
+     .doc = "Shows where each score and each place comes from."},
     {0},
 };
 
@@ -31,7 +44,14 @@ static const eng_field scores_shape[] = {
      .doc = "By meaning, 0 to 1; null where it was not asked."},
     {"bm25", ENG_NUMBER, .required = true, .nullable = true,
      .doc = "By words, 0 to 1; null where it was not asked."},
-    {"fused", ENG_NUMBER, .required = true, .doc = "What orders the results, 0 to 1."},
+    {"fused", ENG_NUMBER, .required = true, .doc = "Both together, 0 to 1."},
+    {"rerank", ENG_NUMBER, .doc = "The reranker's, 0 to 1; where one read the passage."},
+    {0},
+};
+
+static const eng_field duplicate_shape[] = {
+    {"document", ENG_TEXT, .required = true, .doc = "Its document's id."},
+    {"passage", ENG_INT, .required = true, .doc = "Its id."},
     {0},
 };
 
@@ -44,9 +64,12 @@ const eng_field eng_result_shape[] = {
     {"end", ENG_INT, .required = true, .doc = "The byte behind its last."},
     {"heading", ENG_TEXT, .doc = "The headings above it."},
     {"text", ENG_TEXT, .required = true, .doc = "text[start:end] of the document."},
-    {"score", ENG_NUMBER, .required = true, .doc = "0 to 1; orders the results."},
+    {"score", ENG_NUMBER, .required = true,
+     .doc = "0 to 1; orders the results: never above that of the one before."},
     {"scores", ENG_OBJECT, .required = true, .of = scores_shape, .doc = "What it is made of."},
     {"metadata", ENG_OBJECT, .required = true, .doc = "The document's."},
+    {"duplicates", ENG_LIST, .items = ENG_OBJECT, .of = duplicate_shape,
+     .doc = "Passages that say nearly the same, where there are any."},
     {"explain", ENG_OBJECT, .doc = "Every term's and every stage's share."},
     {0},
 };
@@ -84,6 +107,19 @@ static void write_uint(eng_json_writer *w, const char *name, uint64_t value)
     eng_json_uint(w, value);
 }
 
+static void write_duplicates(eng_json_writer *w, const eng_result *r)
+{
+    eng_json_name(w, ENG_STR("duplicates"));
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < r->duplicate_count; i++) {
+        eng_json_open(w, '{');
+        eng_json_member(w, "document", eng_str_of(r->duplicates[i].document));
+        write_uint(w, "passage", r->duplicates[i].passage);
+        eng_json_close(w, '}');
+    }
+    eng_json_close(w, ']');
+}
+
 static void write_result(eng_json_writer *w, const eng_result *r)
 {
     eng_json_open(w, '{');
@@ -101,10 +137,14 @@ static void write_result(eng_json_writer *w, const eng_result *r)
     eng_json_open(w, '{');
     write_unit(w, "dense", r->dense);
     write_unit(w, "bm25", r->bm25);
-    write_unit(w, "fused", r->score);
+    write_unit(w, "fused", r->fused);
+    if (!isnan(r->rerank))
+        write_unit(w, "rerank", r->rerank);
     eng_json_close(w, '}');
     eng_json_name(w, ENG_STR("metadata"));
     eng_json_raw(w, eng_str_of(r->metadata));
+    if (r->duplicate_count)
+        write_duplicates(w, r);
     if (r->explain) {
         eng_json_name(w, ENG_STR("explain"));
         eng_json_raw(w, eng_str_of(r->explain));
@@ -125,6 +165,8 @@ static void write_results(eng_json_writer *w, const eng_results *results)
     write_unit(w, "embed", results->embed_ms);
     write_unit(w, "search", results->search_ms);
     write_unit(w, "read", results->read_ms);
+    if (results->reranker)
+        write_unit(w, "rerank", results->rerank_ms);
     write_unit(w, "total", results->total_ms);
     eng_json_close(w, '}');
     eng_json_close(w, '}');
@@ -161,6 +203,23 @@ static eng_status filter_text(eng_request *req, eng_buf *text, eng_str *out, eng
     return status;
 }
 
+/* true: any reranker that is here; a text: this one. */
+static eng_status reranker_of(eng_request *req, eng_str *out, eng_error *err)
+{
+    *out = (eng_str){NULL, 0};
+    if (!eng_req_has(req, "rerank"))
+        return ENG_OK;
+    const eng_json *v = eng_req_json(req, "rerank");
+    if (eng_json_is(v, ENG_JSON_STRING) && eng_json_text(v).len)
+        *out = eng_json_text(v);
+    else if (!eng_json_is(v, ENG_JSON_BOOL))
+        return eng_fail_field(err, ENG_EINVALID, ENG_STR("rerank"),
+                              "expected true, false or a model's name");
+    else if (v->as.boolean)
+        *out = ENG_STR("default");
+    return ENG_OK;
+}
+
 static eng_status search(eng_request *req, eng_reply *out, eng_error *err)
 {
     eng_str mode = eng_req_text(req, "mode");
@@ -173,10 +232,14 @@ static eng_status search(eng_request *req, eng_reply *out, eng_error *err)
         .threshold = eng_req_number(req, "threshold"),
         .group_by_document = eng_req_bool(req, "group_by_document"),
         .explain = eng_req_bool(req, "explain"),
+        .near_duplicates = eng_req_bool(req, "near_duplicates"),
+        .diversity = eng_req_number(req, "diversity"),
     };
     eng_buf filter;
     eng_buf_init(&filter, 1 << 20);
     eng_status status = filter_text(req, &filter, &q.filter, err);
+    if (status == ENG_OK)
+        status = reranker_of(req, &q.rerank, err);
     if (status == ENG_OK)
         status = run(req, eng_req_path(req, "c"), &q, out, err);
     eng_buf_clear(&filter);
@@ -198,7 +261,8 @@ static eng_status vectorize_ask(eng_request *req, eng_reply *out, eng_error *err
     char slug[ENG_SLUG_SIZE];
     eng_str title = eng_req_text(req, "title_rag");
     eng_collection_slug(title, slug);
-    eng_search_query q = {.text = eng_req_text(req, "question"), .filter = {NULL, 0}};
+    eng_search_query q = {
+        .text = eng_req_text(req, "question"), .filter = {NULL, 0}, .rerank = {NULL, 0}};
     eng_error why;
     eng_status status = run(req, eng_str_of(slug), &q, out, &why);
     if (status == ENG_ENOTFOUND)
