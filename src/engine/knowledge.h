@@ -129,7 +129,7 @@ typedef struct {
     float score;           /* fused, or the reranker's */
     float alike;           /* diversity: its largest likeness to one before it; NaN: not asked */
     eng_duplicate copy_of; /* what it is a near-duplicate of; document NULL: of none */
-} eng_candidate;
+} eng_catch;
 
 typedef struct {
     eng *e;
@@ -143,7 +143,7 @@ typedef struct {
     eng_fused *items; /* as the index gave them, best first */
     size_t count;
     eng_fuse_report fusion; /* of a hybrid search */
-    eng_candidate *found;   /* as they were read */
+    eng_catch *found;       /* as they were read */
     size_t found_count;
 } eng_searching;
 

@@ -22,7 +22,7 @@ eng_status eng_refine_check(eng_searching *s, eng_error *err)
     return s->out->results.reranker ? ENG_OK : eng_fail_nomem(err);
 }
 
-static eng_str text_of(const eng_candidate *c)
+static eng_str text_of(const eng_catch *c)
 {
     return (eng_str){c->shown.text, c->shown.end - c->shown.start};
 }
@@ -42,7 +42,7 @@ static eng_str *texts_of(eng_searching *s, size_t n, eng_error *err)
 
 static eng_status take_ranking(eng_searching *s, const eng_ranking *r, eng_error *err)
 {
-    eng_candidate *sorted = eng_arena_array(&s->out->arena, r->count + 1, sizeof *sorted);
+    eng_catch *sorted = eng_arena_array(&s->out->arena, r->count + 1, sizeof *sorted);
     if (!sorted)
         return eng_fail_nomem(err);
     for (size_t i = 0; i < r->count; i++) {
@@ -123,7 +123,7 @@ static eng_status copies_last(eng_searching *s, size_t *distinct, eng_error *err
     size_t count = s->found_count, first = 0, behind = 0;
     eng_str *texts = texts_of(s, count, err);
     size_t *of = eng_arena_array(arena, count + 1, sizeof *of);
-    eng_candidate *copies = eng_arena_array(arena, count + 1, sizeof *copies);
+    eng_catch *copies = eng_arena_array(arena, count + 1, sizeof *copies);
     if (!texts || !of || !copies)
         return eng_fail_nomem(err);
     eng_status status = eng_near_duplicates(texts, count, of, err);
@@ -185,7 +185,7 @@ static eng_status vectors_of(const eng_searching *s, eng_index_view *view, size_
 static eng_status take_order(eng_searching *s, const eng_fused *order, size_t count,
                              const float *vectors, size_t dim, eng_error *err)
 {
-    eng_candidate *sorted = eng_arena_array(&s->out->arena, count, sizeof *sorted);
+    eng_catch *sorted = eng_arena_array(&s->out->arena, count, sizeof *sorted);
     if (!sorted)
         return eng_fail_nomem(err);
     for (size_t i = 0; i < count; i++) {

@@ -185,8 +185,8 @@ static double unit_of(eng_mode mode, float score)
 
 static const char *text_of(eng_str s) { return s.ptr ? s.ptr : ""; }
 
-static eng_candidate candidate_of(const eng_fused *item, const eng_store_passage *p,
-                                  const eng_store_document *d)
+static eng_catch candidate_of(const eng_fused *item, const eng_store_passage *p,
+                              const eng_store_document *d)
 {
     eng_result shown = {.document = d->name.ptr,
                         .title = text_of(d->title),
@@ -201,7 +201,7 @@ static eng_candidate candidate_of(const eng_fused *item, const eng_store_passage
                         .rerank = (double)NAN,
                         .metadata = d->metadata.len ? d->metadata.ptr : "{}",
                         .heading = text_of(p->heading)};
-    return (eng_candidate){.fused = *item, .shown = shown, .score = item->fused, .alike = NAN};
+    return (eng_catch){.fused = *item, .shown = shown, .score = item->fused, .alike = NAN};
 }
 
 static size_t place_of(const int64_t *ids, size_t count, int64_t id)
@@ -303,7 +303,7 @@ static void write_modes(const eng_searching *s, eng_json_writer *w, const eng_fu
 }
 
 /* The places that it had, and why it has this one. */
-static void write_stages(const eng_searching *s, eng_json_writer *w, const eng_candidate *c)
+static void write_stages(const eng_searching *s, eng_json_writer *w, const eng_catch *c)
 {
     eng_json_name(w, ENG_STR("stages"));
     eng_json_open(w, '{');
@@ -326,8 +326,7 @@ static void write_stages(const eng_searching *s, eng_json_writer *w, const eng_c
     eng_json_close(w, '}');
 }
 
-static eng_status explain_one(eng_searching *s, eng_index_view *view, eng_candidate *c,
-                              eng_error *err)
+static eng_status explain_one(eng_searching *s, eng_index_view *view, eng_catch *c, eng_error *err)
 {
     eng_index_query q = {.mode = ENG_MODE_BM25, .text = s->query->text, .limit = 1};
     eng_term_share *terms;
@@ -363,7 +362,7 @@ static eng_status hand_over(eng_searching *s, eng_index_view *view, eng_error *e
     eng_result *items = eng_arena_array(&s->out->arena, count + 1, sizeof *items);
     eng_status status = items ? ENG_OK : eng_fail_nomem(err);
     for (size_t i = 0; status == ENG_OK && i < count; i++) {
-        eng_candidate *c = &s->found[i];
+        eng_catch *c = &s->found[i];
         if (s->query->explain)
             status = explain_one(s, view, c, err);
         items[i] = c->shown;

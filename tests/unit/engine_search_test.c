@@ -32,8 +32,7 @@ static void put(eng *e, const char *const *texts, size_t count)
 {
     eng_error err = {0};
     for (size_t i = 0; i < count; i++) {
-        char id[8];
-        snprintf(id, sizeof id, "%zu", i);
+        const char id[] = {(char)('0' + i), '\0'};
         eng_source source = {.id = eng_str_of(id), .text = eng_str_of(texts[i])};
         eng_ingest_options o = {.make = true, .title = {NULL, 0}};
         eng_ingest_report *report = NULL;
