@@ -233,31 +233,30 @@ static void add_grams(scan *s, eng_str folded, size_t start, size_t end)
     }
 }
 
-/* Where the part of the folded word that ends at byte `end` ends in the text: character by character
- * where folding kept their number, else at the word's end. */
-static size_t source_end(eng_str raw, eng_str folded, size_t end)
+/* The byte of the word as it stands in the text that is the folded one's byte `at`. */
+static size_t source_at(eng_str raw, eng_str folded, size_t at)
 {
-    if (eng_utf8_count(raw) != eng_utf8_count(folded))
-        return raw.len;
-    size_t chars = eng_utf8_count(eng_str_sub(folded, 0, end)), at = 0;
+    size_t chars = eng_utf8_count(eng_str_sub(folded, 0, at)), byte = 0;
     while (chars-- > 0)
-        eng_utf8_next(raw, &at);
-    return at;
+        eng_utf8_next(raw, &byte);
+    return byte;
 }
 
+/* Parts stand where their characters do; where folding did not keep their number, where the word does. */
 static void add_parts(scan *s, eng_str folded, size_t start, size_t end)
 {
     uint8_t ends[ENG_SPLIT_MAX];
     eng_language language = s->options->language;
     eng_str raw = eng_str_sub(s->text, start, end - start);
+    bool kept = eng_utf8_count(raw) == eng_utf8_count(folded);
     size_t parts = eng_word_split(folded, language, s->options->count, s->options->count_ctx, ends);
     for (size_t i = 0; i < parts; i++) {
         size_t from = i ? ends[i - 1] : 0;
         eng_word_forms forms;
         eng_word_fold(eng_str_sub(folded, from, ends[i] - from), &forms);
         word_terms t = look_up(s->a, &forms, language);
-        add(s, ENG_TERM_PART, t.stem, start + source_end(raw, folded, from),
-            start + source_end(raw, folded, ends[i]), t.stop);
+        add(s, ENG_TERM_PART, t.stem, kept ? start + source_at(raw, folded, from) : start,
+            kept ? start + source_at(raw, folded, ends[i]) : end, t.stop);
     }
 }
 
