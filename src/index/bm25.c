@@ -19,6 +19,8 @@
 
 enum { WINDOW = 4096, STRIDE = 16, ONE = 1 << 18 };
 
+static const float BOUND_MAX = 1e9F;
+
 typedef int32_t four __attribute__((vector_size(16)));
 typedef uint64_t two __attribute__((vector_size(16)));
 
@@ -64,9 +66,9 @@ static void bound_list(list *l, uint32_t from, uint32_t to)
         eng_skip skip = eng_cursor_skip(c, b);
         impact = skip.impact > impact ? skip.impact : impact;
     }
-    l->bound = impact && !c->broken
-                   ? (uint32_t)(l->weight * l->loose * (float)impact / 65535.0F * 1.0001F) + 2
-                   : 0;
+    /* No sound segment comes near the most; a damaged one may say anything. */
+    float bound = l->weight * l->loose * (float)impact / 65535.0F * 1.0001F;
+    l->bound = impact && !c->broken ? (uint32_t)fminf(bound, BOUND_MAX) + 2 : 0;
 }
 
 /* Orders the lists by their bounds in the window; gives the bound of all together. */
