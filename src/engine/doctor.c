@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/knowledge.h"
 #include "engine/model_internal.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHECKS = 7 };
+enum { CHECKS = 8 };
 
 #define FREE_LEAST ((uint64_t)100 << 20)
 
@@ -291,8 +292,122 @@ static void check_models(exam *x)
     eng_models_close(m);
 }
 
+/* ---- Indexes ---- */
+
+typedef struct {
+    const char *path; /* DATA/index */
+    const char **names;
+    size_t count, cap;
+    eng_store_index *known;
+    size_t known_count;
+} folders;
+
+static void add_folder(exam *x, folders *f, const char *name)
+{
+    const char *copy = eng_arena_copy(&x->arena, eng_str_of(name)).ptr;
+    if (copy && f->count == f->cap) {
+        size_t cap = f->cap ? 2 * f->cap : 16;
+        const char **names = eng_arena_array(&x->arena, cap, sizeof *names);
+        if (names && f->count)
+            memcpy(names, f->names, f->count * sizeof *names);
+        f->cap = names ? cap : f->cap;
+        f->names = names ? names : f->names;
+    }
+    if (copy && f->count < f->cap)
+        f->names[f->count++] = copy;
+    else
+        x->failed = ENG_ENOMEM;
+}
+
+static void list_folders(exam *x, folders *f)
+{
+    DIR *dir = f->path ? opendir(f->path) : NULL;
+    if (!dir)
+        return;
+    for (const char *name; (name = eng_data_next(dir));)
+        add_folder(x, f, name);
+    closedir(dir);
+}
+
+static const eng_store_index *index_of(const folders *f, const char *name)
+{
+    char *end;
+    long long id = strtoll(name, &end, 10);
+    for (size_t i = 0; i < f->known_count && *end == '\0'; i++) {
+        if (f->known[i].generation == id)
+            return &f->known[i];
+    }
+    return NULL;
+}
+
+static const char *outlook(const exam *x, const eng_store_index *i, bool repaired)
+{
+    if (repaired)
+        return x->run ? "made anew of the database" : "the next start makes it anew";
+    return i->active ? "searches fail or miss something until it is made anew (--repair)"
+                     : "nothing is searched in it now";
+}
+
+static void check_index(exam *x, const eng_store_index *i, const char *dir)
+{
+    bool repaired = false;
+    eng_error err = {0};
+    eng_status status = x->run ? eng_shelf_examine(x->run->e, i->collection, i->generation,
+                                                   x->repair, &repaired, &err)
+                               : eng_index_examine(dir, x->repair, &repaired, &err);
+    if (status == ENG_ENOMEM)
+        x->failed = status;
+    else if (status < 0)
+        find(x, "indexes", status, repaired, "of '%.*s', %llu documents: %s; %s",
+             ENG_FMT(eng_str_sub(i->name, 0, 100)), (unsigned long long)i->documents, err.message,
+             outlook(x, i, repaired));
+}
+
+/* What is of no generation was left by a crash between the generation's end and its folder's. */
+static void check_listed(exam *x, const folders *f)
+{
+    for (size_t i = 0; i < f->count && go_on(x); i++) {
+        const eng_store_index *known = index_of(f, f->names[i]);
+        const char *dir = eng_arena_format(&x->arena, "%s/%s", f->path, f->names[i]).ptr;
+        if (!dir) {
+            x->failed = ENG_ENOMEM;
+        } else if (known) {
+            check_index(x, known, dir);
+        } else {
+            bool removed = x->repair && eng_dir_remove(dir, NULL) == ENG_OK;
+            find(x, "indexes", ENG_OK, removed, "'%s' is left over: of no collection", dir);
+        }
+    }
+}
+
+/* The folders are listed before the generations: one that begins meanwhile has none yet. */
+static void check_indexes(exam *x)
+{
+    uint64_t half = 0;
+    size_t before = x->found.count;
+    eng_error err = {0};
+    const char *database = below(x, ENG_DATA_DB);
+    folders f = {.path = below(x, ENG_DATA_INDEX)};
+    list_folders(x, &f);
+    if (!database || x->failed)
+        return;
+    eng_status status = eng_store_indexes(database, &x->arena, &f.known, &f.known_count, &half,
+                                          &err);
+    if (status < 0)
+        find(x, "indexes", status, false, "not looked at: %s", err.message);
+    else
+        check_listed(x, &f);
+    if (status == ENG_OK && half && !x->run) /* an engine may be importing them */
+        find(x, "indexes", ENG_OK, false,
+             "%llu collections were cut off on their way in: the next start removes them",
+             (unsigned long long)half);
+    if (x->found.count == before)
+        find(x, "indexes", ENG_OK, false, "every file of every index is whole");
+}
+
 static void (*const checks[CHECKS])(exam *x) = {
-    check_folder, check_database, check_secret, check_space, check_tmp, check_models, check_restore,
+    check_folder, check_database, check_secret,  check_space,
+    check_tmp,    check_models,   check_indexes, check_restore,
 };
 
 /* ---- By hand ---- */

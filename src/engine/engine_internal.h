@@ -61,6 +61,7 @@ eng_status eng_open_with(const eng_options *options, const eng_job_kind *kinds, 
 #define ENG_DATA_SECRET "key.secret"
 #define ENG_DATA_LOCK "lock"
 #define ENG_DATA_TMP "tmp"
+#define ENG_DATA_INDEX "index"
 #define ENG_DATA_PARTIAL ".partial"       /* behind the name of a folder that is being made */
 #define ENG_DATA_BEFORE ".before-restore" /* behind the name of the data that a restore replaces */
 

@@ -92,6 +92,14 @@ void eng_shelf_release(eng *e, eng_shelf *shelf);
 eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err) ENG_MUST_CHECK;
 /* The collection is gone from the store: so goes its index, open or not. */
 void eng_shelf_drop(eng *e, int64_t id, int64_t generation);
+/* Reads all of the index that a generation has here, open or not; writers to the collection wait. With
+ * repair one that is damaged is thrown away, and where it is open filled anew; else the next to open it
+ * does. *repaired tells. ENG_OK where there is none: it is derived. */
+eng_status eng_shelf_examine(eng *e, int64_t collection, int64_t generation, bool repair,
+                             bool *repaired, eng_error *err) ENG_MUST_CHECK;
+/* The same of a folder that nobody has open. */
+eng_status eng_index_examine(const char *dir, bool repair, bool *repaired,
+                             eng_error *err) ENG_MUST_CHECK;
 /* Something was written: the indexes are tended by a thread with time, which merges, flushes, and lets the
  * store forget the changes that are flushed (tend.c). */
 void eng_knowledge_wake(eng *e);

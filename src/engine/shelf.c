@@ -24,7 +24,7 @@ eng_status eng_knowledge_new(eng *e, const eng_options *options, eng_knowledge *
     pthread_mutex_init(&k->robots_lock, NULL);
     k->robots = !options->fetch_ignore_robots;
     pthread_cond_init(&k->wake, NULL);
-    k->dir = eng_path_join(e->data, "index");
+    k->dir = eng_path_join(e->data, ENG_DATA_INDEX);
     eng_status status = k->dir ? ENG_OK : eng_fail_nomem(err);
     if (status == ENG_OK)
         status = eng_http_client_new(&fetching, &k->fetcher, err);
@@ -520,6 +520,52 @@ static eng_status open_shelf(eng *e, eng_shelf *s, int64_t generation, eng_error
         return make_anew(e, s, err);
     if (status < 0 && err)
         *err = why;
+    return status;
+}
+
+/* ---- Examining ---- */
+
+eng_status eng_index_examine(const char *dir, bool repair, bool *repaired, eng_error *err)
+{
+    eng_index *index = NULL;
+    eng_index_options options = {.dir = dir, .look = true};
+    eng_status status = eng_index_open(&options, &index, err);
+    if (status == ENG_OK) {
+        status = eng_index_check(index, err);
+        eng_index_close(index);
+    }
+    *repaired = worthless(status) && repair && eng_dir_remove(dir, NULL) == ENG_OK;
+    return status;
+}
+
+static eng_status examine_folder(const eng *e, int64_t generation, bool repair, bool *repaired,
+                                 eng_error *err)
+{
+    char *dir = folder_of(e, generation);
+    if (!dir)
+        return eng_fail_nomem(err);
+    eng_status status = eng_index_examine(dir, repair, repaired, err);
+    eng_free(dir);
+    return status;
+}
+
+eng_status eng_shelf_examine(eng *e, int64_t collection, int64_t generation, bool repair,
+                             bool *repaired, eng_error *err)
+{
+    eng_shelf *s = NULL;
+    *repaired = false;
+    eng_status status = take(e->knowledge, collection, &s, err);
+    if (status < 0)
+        return status;
+    pthread_mutex_lock(&s->writing); /* so nobody opens, changes or switches it */
+    if (s->index && s->generation == generation) {
+        status = eng_index_check(s->index, err);
+        *repaired = worthless(status) && repair && make_anew(e, s, NULL) == ENG_OK;
+    } else {
+        status = examine_folder(e, generation, repair, repaired, err);
+    }
+    pthread_mutex_unlock(&s->writing);
+    eng_shelf_release(e, s);
     return status;
 }
 

@@ -24,14 +24,6 @@ uint64_t eng_graph_memory(const eng_graph *g)
     return g ? eng_graph_nodes(g) * (g->size + sizeof(graph_upper) / 10) : 0;
 }
 
-/* It was checked as it was read, and lives in memory since. */
-eng_status eng_graph_check(const eng_graph *g, eng_error *err)
-{
-    (void)g;
-    (void)err;
-    return ENG_OK;
-}
-
 eng_status graph_write(const eng_graph *g, const char *path, eng_image **out, eng_error *err)
 {
     eng_sink sink;

@@ -223,8 +223,8 @@ eng_status eng_index_flush(eng_index *x, eng_error *err) ENG_MUST_CHECK;
 /* One piece of the work that has time: merging, growing the graph, flushing a head that is large.
  * *more: there is another piece. Readers and other writers go on during the long part of it. */
 eng_status eng_index_step(eng_index *x, bool *more, eng_error *err) ENG_MUST_CHECK;
-/* Reads every block of every file that was not yet looked at: ENG_ECORRUPT names the first that is
- * damaged. */
+/* Reads every block of every file, also what was read before: ENG_ECORRUPT, ENG_ETRUNCATED or
+ * ENG_EVERSION name the first that is damaged. Merging and flushing wait meanwhile. */
 eng_status eng_index_check(eng_index *x, eng_error *err) ENG_MUST_CHECK;
 unsigned eng_index_capabilities(const eng_index *x);
 /* Flushes nothing. Views must be gone. */
@@ -264,6 +264,9 @@ typedef struct eng_index_options {
     size_t head_bytes; /* what may wait in memory for a flush; 0: 32 MiB */
     size_t graph_from; /* vectors from which a graph is made; 0: 50,000 */
     uint32_t threads;  /* that build the graph; 0: one a processor */
+    bool
+        look; /* for eng_index_check and nothing else: dim and no_grams are as the folder says, which
+                  must be there, and of which nothing is changed */
 } eng_index_options;
 
 /*

@@ -478,7 +478,6 @@ uint64_t eng_graph_file(const eng_graph *graph);
 uint32_t eng_graph_rows(const eng_graph *graph);
 uint64_t eng_graph_nodes(const eng_graph *graph);
 uint64_t eng_graph_memory(const eng_graph *graph);
-eng_status eng_graph_check(const eng_graph *graph, eng_error *err);
 /* One piece of growing it, saving it, or making it anew. The caller holds merging. */
 eng_status eng_graph_step(eng_embedded *x, bool *done, eng_error *err);
 /* Of an index of so many rows. */
@@ -545,6 +544,7 @@ struct eng_embedded {
     char *dir; /* NULL: in memory */
     uint32_t dim;
     bool grams;
+    bool look; /* only looked at: nothing of the folder is changed */
     size_t head_bytes;
     size_t graph_from;
     uint32_t threads;

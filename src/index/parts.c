@@ -174,7 +174,7 @@ typedef struct {
     size_t chunk_count;
 } parts;
 
-static eng_status parse(const eng_embedded *x, eng_span *in, parts *p, eng_error *err)
+static eng_status parse(eng_embedded *x, eng_span *in, parts *p, eng_error *err)
 {
     size_t len = in->len;
     eng_span crc = eng_span_of(in->data + (len < 4 ? 0 : len - 4), len < 4 ? 0 : 4);
@@ -195,9 +195,27 @@ static eng_status parse(const eng_embedded *x, eng_span *in, parts *p, eng_error
     p->graph = eng_span_u64(in);
     if (eng_span_left(in) != eng_bits_words(p->rows) * 8)
         return damaged(x, "not as long as it says", err);
+    if (x->look) {
+        x->dim = (uint32_t)p->dim;
+        x->grams = p->grams != 0;
+    }
     if (p->dim != x->dim || p->grams != x->grams)
         return eng_fail(err, ENG_EVERSION, "'%s': an index of other options", x->dir);
     return ENG_OK;
+}
+
+/* It need not be made for its file to be read. */
+static eng_status look_at_graph(const eng_embedded *x, uint64_t number, eng_error *err)
+{
+    eng_image *image = NULL;
+    char *path = eng_embedded_path(x, "graph", number);
+    eng_status status = path ? eng_image_open(path, ENG_IMAGE_GRAPH, &image, err)
+                             : eng_fail_nomem(err);
+    eng_free(path);
+    if (status == ENG_OK)
+        status = eng_image_check(image, 0, image->len, err);
+    eng_image_unref(image);
+    return status == ENG_ENOTFOUND ? damaged(x, "a file is missing", err) : status;
 }
 
 static eng_status open_parts(eng_embedded *x, const parts *p, eng_span *in, eng_state **out,
@@ -213,7 +231,8 @@ static eng_status open_parts(eng_embedded *x, const parts *p, eng_span *in, eng_
     for (size_t i = 0; status == ENG_OK && i < p->chunk_count; i++)
         status = open_chunk(x, s, p->chunks[i], err);
     if (status == ENG_OK && p->graph)
-        status = eng_graph_open(x, p->graph, s->rows, &s->graph, err);
+        status = x->look ? look_at_graph(x, p->graph, err)
+                         : eng_graph_open(x, p->graph, s->rows, &s->graph, err);
     for (uint32_t row = 0; status == ENG_OK && row < p->rows; row++) {
         const eng_segment *seg;
         if (!eng_bit(s->live, row))
@@ -292,7 +311,7 @@ eng_status eng_parts_read(eng_embedded *x, eng_error *err)
         x->next_file = p.next_file;
         x->saved_mark = p.mark;
     }
-    if (status == ENG_OK)
+    if (status == ENG_OK && !x->look)
         remove_others(x, &p);
     eng_buf_clear(&bytes);
     eng_free(p.segments);

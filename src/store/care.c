@@ -226,26 +226,83 @@ static eng_status check_all(eng_conn *c, check *k, eng_error *err)
     return status;
 }
 
-eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char *message),
-                           bool (*go_on)(void *ctx), void *ctx, eng_error *err)
+/* Without a log the file is all there is: it is read without leaving a trace. */
+static eng_status open_quietly(const char *path, eng_conn **out, eng_error *err)
 {
     struct stat db, log;
     char *log_path = eng_store_log_path(path);
-    eng_conn *c = NULL;
-    check k = {.found = found, .go_on = go_on, .ctx = ctx};
     eng_status status = ENG_OK;
     if (!log_path) {
         status = eng_fail_nomem(err);
     } else if (stat(path, &db) < 0) {
         status = eng_fail_errno(err, errno, "cannot open '%s'", path);
     } else if ((status = eng_store_check_length(path, err)) == ENG_OK) {
-        /* Without a log the file is all there is: it is read without leaving a trace. */
         bool logged = stat(log_path, &log) == 0 && log.st_size > 0;
-        status = eng_conn_open(path, logged ? ENG_CONN_READ : ENG_CONN_FROZEN, &c, err);
+        status = eng_conn_open(path, logged ? ENG_CONN_READ : ENG_CONN_FROZEN, out, err);
     }
+    eng_free(log_path);
+    return status;
+}
+
+eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char *message),
+                           bool (*go_on)(void *ctx), void *ctx, eng_error *err)
+{
+    eng_conn *c = NULL;
+    check k = {.found = found, .go_on = go_on, .ctx = ctx};
+    eng_status status = open_quietly(path, &c, err);
     if (status == ENG_OK)
         status = check_all(c, &k, err);
     eng_conn_close(c);
-    eng_free(log_path);
+    return status;
+}
+
+/* ---- What is derived ---- */
+
+static eng_status list_indexes(eng_conn *c, eng_arena *arena, eng_store_index **out, size_t *count,
+                               eng_error *err)
+{
+    eng_list list = {.arena = arena, .size = sizeof(eng_store_index)};
+    eng_sql q = eng_sql_use(c, "SELECT g.id, c.id, c.name, c.documents, c.active IS g.id "
+                               "FROM generation g JOIN collection c ON c.id = g.collection "
+                               "WHERE c.state = 1 AND g.state < 2 ORDER BY g.id");
+    while (eng_sql_row(&q)) {
+        eng_store_index *i = eng_list_add(&list, &q);
+        if (i)
+            *i = (eng_store_index){.generation = eng_sql_get_int(&q, 0),
+                                   .collection = eng_sql_get_int(&q, 1),
+                                   .name = eng_sql_get_text(&q, 2, arena),
+                                   .documents = (uint64_t)eng_sql_get_int(&q, 3),
+                                   .active = eng_sql_get_int(&q, 4) != 0};
+    }
+    *out = list.items;
+    *count = list.count;
+    return eng_sql_end(&q, err);
+}
+
+static eng_status count_half(eng_conn *c, uint64_t *half, eng_error *err)
+{
+    eng_sql q = eng_sql_use(c, "SELECT count(*) FROM collection WHERE state = 0");
+    if (eng_sql_row(&q))
+        *half = (uint64_t)eng_sql_get_int(&q, 0);
+    return eng_sql_end(&q, err);
+}
+
+eng_status eng_store_indexes(const char *path, eng_arena *arena, eng_store_index **out,
+                             size_t *count, uint64_t *half, eng_error *err)
+{
+    enum { SINCE = 2 }; /* the version that has collections */
+    eng_conn *c = NULL;
+    int version = 0;
+    *out = NULL;
+    *count = 0;
+    *half = 0;
+    eng_status status = open_quietly(path, &c, err);
+    if (status == ENG_OK)
+        status = eng_schema_version(c, &version, err);
+    if (status == ENG_OK && version >= SINCE)
+        status = list_indexes(c, arena, out, count, err);
+    if (status == ENG_OK && version >= SINCE)
+        status = count_half(c, half, err);
+    eng_conn_close(c);
     return status;
 }

@@ -461,4 +461,18 @@ eng_status eng_store_backup(eng_store *s, const char *to,
 eng_status eng_store_check(const char *path, void (*found)(void *ctx, const char *message),
                            bool (*go_on)(void *ctx), void *ctx, eng_error *err) ENG_MUST_CHECK;
 
+/* What derived indexes are of. */
+typedef struct {
+    int64_t generation;
+    int64_t collection;
+    eng_str name;       /* of the collection */
+    uint64_t documents; /* in it */
+    bool active;        /* the generation answers */
+} eng_store_index;
+
+/* All generations of the collections that are there, of a file that may be in use or damaged; *half counts
+ * the collections that are on their way in, or were cut off there. Changes nothing. */
+eng_status eng_store_indexes(const char *path, eng_arena *arena, eng_store_index **out,
+                             size_t *count, uint64_t *half, eng_error *err) ENG_MUST_CHECK;
+
 #endif

@@ -666,6 +666,106 @@ static void an_index_that_is_damaged_is_made_anew(void **state)
     }
 }
 
+/* ---- The doctor ---- */
+
+static size_t findings_of(const char *data, bool repair, bool *sound, bool *repaired)
+{
+    eng_findings *found = NULL;
+    eng_error err = {0};
+    size_t count = 0;
+    assert_ok(eng_examine(data, repair, &found, &err), err);
+    *sound = found->sound;
+    *repaired = false;
+    for (size_t i = 0; i < found->count; i++) {
+        if (strcmp(found->items[i].check, "indexes") != 0 || found->items[i].status == ENG_OK)
+            continue;
+        count++;
+        *repaired = found->items[i].repaired;
+        assert_non_null(strstr(found->items[i].message, "'loja'"));
+    }
+    eng_findings_free(found);
+    return count;
+}
+
+static void the_doctor_finds_an_index_that_is_damaged(void **state)
+{
+    place *p = *state;
+    bool sound, repaired;
+    eng *e = open_at(p->data);
+    fill(e);
+    eng_close(e);
+    assert_int_equal(findings_of(p->data, false, &sound, &repaired), 0);
+    assert_true(sound);
+    for (size_t nth = 0; nth < 16; nth += 5) {
+        assert_true(each_file(p->data, flip, nth) > 0);
+        for (int again = 0; again < 2; again++) { /* looking mends nothing */
+            assert_int_equal(findings_of(p->data, false, &sound, &repaired), 1);
+            assert_false(sound || repaired);
+        }
+        assert_int_equal(findings_of(p->data, true, &sound, &repaired), 1);
+        assert_true(sound && repaired);
+        assert_int_equal(findings_of(p->data, false, &sound, &repaired), 0);
+        e = open_at(p->data);
+        all_is_found(e);
+        eng_close(e);
+    }
+}
+
+/* A string that the doctor of an engine that is open says. */
+static void doctor_says(eng *e, bool repair, const char *wanted)
+{
+    int64_t id;
+    eng_error err = {0};
+    assert_ok(eng_doctor(e, repair, &id, &err), err);
+    eng_job *job = wait_for(e, id);
+    assert_int_equal(job->state, ENG_JOB_DONE);
+    if (!strstr(job->result, wanted))
+        fail_msg("%s", job->result);
+    eng_job_free(job);
+}
+
+/* Also what was sound when it was first read; and what nobody has opened yet. */
+static void the_doctor_mends_an_index_that_is_in_use(void **state)
+{
+    place *p = *state;
+    eng *e = open_at(p->data);
+    fill(e);
+    eng_close(e);
+    for (int opened = 0; opened < 2; opened++) {
+        e = open_at(p->data);
+        if (opened)
+            all_is_found(e);
+        doctor_says(e, false, "every file of every index is whole");
+        assert_true(each_file(p->data, flip, 3) > 0);
+        doctor_says(e, false, "\"sound\":false");
+        doctor_says(e, true, "made anew of the database");
+        doctor_says(e, false, "every file of every index is whole");
+        all_is_found(e);
+        eng_close(e);
+    }
+}
+
+static void the_doctor_removes_what_is_of_no_collection(void **state)
+{
+    place *p = *state;
+    eng_error err = {0};
+    bool sound, repaired;
+    eng *e = open_at(p->data);
+    fill(e);
+    eng_close(e);
+    char *index = eng_path_join(p->data, "index"), *left = eng_path_join(index, "777");
+    assert_ok(eng_dir_make(left, 0700, &err), err);
+    assert_int_equal(findings_of(p->data, false, &sound, &repaired), 0);
+    assert_true(eng_data_exists(left));
+    assert_int_equal(findings_of(p->data, true, &sound, &repaired), 0);
+    assert_false(eng_data_exists(left));
+    eng_free(index);
+    eng_free(left);
+    e = open_at(p->data);
+    all_is_found(e);
+    eng_close(e);
+}
+
 static void count_only(const char *dir, const char *name, size_t nth)
 {
     (void)dir;
@@ -842,6 +942,9 @@ int main(void)
         in_place(all_is_found_after_opening_again),
         in_place(an_index_that_is_gone_is_made_anew),
         in_place(an_index_that_is_damaged_is_made_anew),
+        in_place(the_doctor_finds_an_index_that_is_damaged),
+        in_place(the_doctor_mends_an_index_that_is_in_use),
+        in_place(the_doctor_removes_what_is_of_no_collection),
         in_place(a_dropped_collection_leaves_no_index),
         in_place(a_group_that_meets_another_generation_is_put_anew),
         in_place(later_is_a_job_with_a_result),
