@@ -133,9 +133,20 @@ static eng_status grouped(eng_searching *s, eng_index_view *view, size_t want, e
     }
 }
 
-/* Where making it anew failed (no memory, a full disk), the next to hold the shelf tries again. */
+static void wait_for_writer(const eng_searching *s)
+{
+    pthread_rwlock_unlock(&s->shelf->lock);
+    pthread_mutex_lock(&s->shelf->writing);
+    pthread_mutex_unlock(&s->shelf->writing);
+    pthread_rwlock_rdlock(&s->shelf->lock);
+}
+
+/* With the shelf's lock held for reading, which is let go while an index is made anew; where that failed
+ * (no memory, a full disk), the next to hold the shelf tries again. */
 static eng_status has_index(const eng_searching *s, eng_error *err)
 {
+    if (!s->shelf->index)
+        wait_for_writer(s);
     return s->shelf->index ? ENG_OK
                            : eng_fail(err, ENG_EBUSY, "the collection's index is made anew");
 }
@@ -434,10 +445,7 @@ static eng_status find(eng_searching *s, eng_error *err)
         eng_index_view_free(view);
         if (status < 0 || !missing)
             return status;
-        pthread_rwlock_unlock(&s->shelf->lock);
-        pthread_mutex_lock(&s->shelf->writing);
-        pthread_mutex_unlock(&s->shelf->writing);
-        pthread_rwlock_rdlock(&s->shelf->lock);
+        wait_for_writer(s);
         if (s->query->cancelled && s->query->cancelled(s->query->ctx))
             return eng_fail(err, ENG_ECANCELLED, "cancelled");
     }

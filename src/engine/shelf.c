@@ -411,50 +411,48 @@ static eng_status follow(eng *e, eng_shelf *s, eng_error *err)
 
 /* ---- Generations ---- */
 
-typedef struct {
-    eng_index *index;
-    char *model;
-} opened;
-
-static eng_status open_generation(eng *e, eng_shelf *s, int64_t id, eng_error *err)
+/*
+ * An index is opened and brought up to date as that of a shelf which nobody sees, and takes its place when
+ * it has everything: whoever searches meanwhile is answered by the index before it, or waits.
+ */
+static eng_status read_generation(eng *e, eng_shelf *fresh, int64_t id, eng_error *err)
 {
     eng_arena arena;
     eng_arena_init(&arena, 1024, NULL);
     eng_store_generation g;
-    eng_cutting chunk = {0};
-    opened o = {0};
     eng_status status = eng_store_generation_get(e->store, id, &arena, &g, err);
     if (status == ENG_OK)
-        status = eng_cutting_read(g.cut, &arena, &chunk, err);
+        status = eng_cutting_read(g.cut, &arena, &fresh->chunk, err);
     if (status == ENG_OK)
-        status = (o.model = eng_strdup(g.model)) ? ENG_OK : eng_fail_nomem(err);
-    if (status == ENG_OK)
-        status = open_index(e, id, g.dims, &o.index, err);
+        status = (fresh->model = eng_strdup(g.model)) ? ENG_OK : eng_fail_nomem(err);
     if (status == ENG_OK) {
-        pthread_rwlock_wrlock(&s->lock);
-        eng_index *old = s->index;
-        char *old_model = s->model;
-        int64_t old_generation = s->generation;
-        s->index = o.index;
-        s->model = o.model;
-        s->generation = id;
-        s->cutting = g.cutting;
-        s->dims = g.dims;
-        s->chunk = chunk;
-        s->seq = 0;
-        pthread_rwlock_unlock(&s->lock);
-        o = (opened){0};
-        if (old)
-            eng_index_close(old);
-        if (old_generation)
-            remove_folder(e, old_generation);
-        eng_free(old_model);
+        fresh->generation = id;
+        fresh->cutting = g.cutting;
+        fresh->dims = g.dims;
     }
-    if (o.index)
-        eng_index_close(o.index);
-    eng_free(o.model);
     eng_arena_clear(&arena);
     return status;
+}
+
+static void publish(eng *e, eng_shelf *s, eng_shelf *fresh)
+{
+    pthread_rwlock_wrlock(&s->lock);
+    eng_index *old = s->index;
+    char *old_model = s->model;
+    int64_t old_generation = s->generation;
+    s->index = fresh->index;
+    s->model = fresh->model;
+    s->generation = fresh->generation;
+    s->cutting = fresh->cutting;
+    s->dims = fresh->dims;
+    s->chunk = fresh->chunk;
+    s->seq = fresh->seq;
+    pthread_rwlock_unlock(&s->lock);
+    if (old)
+        eng_index_close(old);
+    if (old_generation && old_generation != fresh->generation)
+        remove_folder(e, old_generation);
+    eng_free(old_model);
 }
 
 /* How far the index is by itself; 0: it is new. */
@@ -483,19 +481,36 @@ static eng_status bring_up(eng *e, eng_shelf *s, eng_error *err)
     return status == ENG_OK || status == ENG_EVERSION ? fill(e, s, err) : status;
 }
 
-/* Throws the index away and fills another. With `writing` held. */
+/* Throws the index of a shelf that nobody sees away, where it has one, and fills another. */
+static eng_status refill(eng *e, eng_shelf *fresh, eng_error *err)
+{
+    if (fresh->index)
+        eng_index_close(fresh->index);
+    fresh->index = NULL;
+    remove_folder(e, fresh->generation);
+    eng_status status = open_index(e, fresh->generation, fresh->dims, &fresh->index, err);
+    return status == ENG_OK ? fill(e, fresh, err) : status;
+}
+
+/* The same for one that is seen; those who search wait. With `writing` held. */
 static eng_status make_anew(eng *e, eng_shelf *s, eng_error *err)
 {
-    eng_index *index = NULL;
+    eng_shelf fresh = {
+        .id = s->id, .generation = s->generation, .cutting = s->cutting, .dims = s->dims};
     pthread_rwlock_wrlock(&s->lock); /* nobody reads it now */
-    if (s->index)
-        eng_index_close(s->index);
+    fresh.index = s->index;
     s->index = NULL;
-    remove_folder(e, s->generation);
-    eng_status status = open_index(e, s->generation, s->dims, &index, err);
-    s->index = index;
     pthread_rwlock_unlock(&s->lock);
-    return status == ENG_OK ? fill(e, s, err) : status;
+    eng_status status = refill(e, &fresh, err);
+    if (status < 0 && fresh.index)
+        eng_index_close(fresh.index);
+    if (status < 0)
+        return status;
+    pthread_rwlock_wrlock(&s->lock);
+    s->index = fresh.index;
+    s->seq = fresh.seq;
+    pthread_rwlock_unlock(&s->lock);
+    return ENG_OK;
 }
 
 eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err)
@@ -513,12 +528,22 @@ eng_status eng_shelf_follow(eng *e, eng_shelf *shelf, eng_error *err)
 static eng_status open_shelf(eng *e, eng_shelf *s, int64_t generation, eng_error *err)
 {
     eng_error why;
-    eng_status status = open_generation(e, s, generation, &why);
+    eng_shelf fresh = {.id = s->id};
+    eng_status status = read_generation(e, &fresh, generation, &why);
     if (status == ENG_OK)
-        status = bring_up(e, s, &why);
-    if (status < 0 && s->index && worthless(status))
-        return make_anew(e, s, err);
-    if (status < 0 && err)
+        status = open_index(e, generation, fresh.dims, &fresh.index, &why);
+    if (status == ENG_OK)
+        status = bring_up(e, &fresh, &why);
+    if (fresh.index && worthless(status))
+        status = refill(e, &fresh, &why);
+    if (status == ENG_OK) {
+        publish(e, s, &fresh);
+        return ENG_OK;
+    }
+    if (fresh.index)
+        eng_index_close(fresh.index);
+    eng_free(fresh.model);
+    if (err)
         *err = why;
     return status;
 }

@@ -641,6 +641,46 @@ static size_t each_file(const char *data,
     return seen;
 }
 
+static void *count_all(void *ctx)
+{
+    eng_search_query q = {.text = ENG_STR("moinho"), .top_k = 1000};
+    eng_results *r = NULL;
+    size_t found = SIZE_MAX;
+    if (eng_search(ctx, ENG_STR("c"), &q, &r, NULL) == ENG_OK)
+        found = r->count;
+    eng_results_free(r);
+    return (void *)(uintptr_t)found;
+}
+
+static void who_searches_while_an_index_is_made_sees_all_of_it(void **state)
+{
+    enum { DOCUMENTS = 400, THREADS = 4 };
+    place *p = *state;
+    eng *e = open_at(p->data);
+    char ids[DOCUMENTS][8];
+    static eng_source sources[DOCUMENTS];
+    for (size_t i = 0; i < DOCUMENTS; i++) {
+        snprintf(ids[i], sizeof ids[i], "%u", (unsigned)i % 1000);
+        sources[i] = text_source(ids[i], "Um moinho de vento na beira do rio.", NULL);
+    }
+    eng_ingest_report_free(ingest(e, "c", sources, DOCUMENTS));
+    eng_close(e);
+    eng_error err = {0};
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/index", p->data);
+    assert_ok(eng_dir_remove(dir, &err), err);
+    e = open_at(p->data);
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, count_all, e), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *found;
+        pthread_join(threads[i], &found);
+        assert_int_equal((uintptr_t)found, DOCUMENTS);
+    }
+    eng_close(e);
+}
+
 /* A byte of every file: spread over the file as the rounds go on. */
 static void flip(const char *dir, const char *name, size_t nth)
 {
@@ -941,6 +981,7 @@ int main(void)
         in_place(passages_of_one_document_are_grouped),
         in_place(all_is_found_after_opening_again),
         in_place(an_index_that_is_gone_is_made_anew),
+        in_place(who_searches_while_an_index_is_made_sees_all_of_it),
         in_place(an_index_that_is_damaged_is_made_anew),
         in_place(the_doctor_finds_an_index_that_is_damaged),
         in_place(the_doctor_mends_an_index_that_is_in_use),
