@@ -22,12 +22,11 @@ static bool can_answer(const unit *u)
 static void score(search_state *s)
 {
     double most = -INFINITY, sum = 0;
-    const float *shared = eng_unit_weights[ENG_ASK_KINDS], *own = eng_unit_weights[s->q->kind];
     for (size_t i = 0; i < s->count; i++) {
         unit *u = &s->units[i];
         u->score = 0;
         for (size_t k = 0; k < eng_feature_count; k++)
-            u->score += (double)((shared[k] + own[k]) * u->features[k]);
+            u->score += (double)(eng_unit_weights[k] * u->features[k]);
         if (can_answer(u) && u->score > most)
             most = u->score;
     }
@@ -57,7 +56,7 @@ void eng_search_end(search_state *s) { eng_terms_clear(&s->scratch); }
 
 /* ---- Choice ---- */
 
-static double worth(const unit *u) { return u->belief / (double)(u->text.len + 20); }
+static double worth(const unit *u) { return u->belief / (double)(u->text.len + 100); }
 
 /* The best unit that is not chosen yet. */
 static unit *next_best(const search_state *s)
@@ -65,7 +64,7 @@ static unit *next_best(const search_state *s)
     unit *best = NULL;
     for (size_t i = 0; i < s->count; i++) {
         unit *u = &s->units[i];
-        if (!u->chosen && can_answer(u) && (!best || worth(u) > worth(best)))
+        if (!u->chosen && !u->passed && can_answer(u) && (!best || worth(u) > worth(best)))
             best = u;
     }
     return best;
@@ -101,26 +100,16 @@ static void shorten(unit *u, size_t max)
 static size_t choose(search_state *s, size_t max)
 {
     size_t count = 0, used = 0;
-    double least = eng_choice[s->q->kind], first = 0;
     for (unit *u; count < PARTS_MAX && (u = next_best(s)) != NULL;) {
-        size_t chars = eng_utf8_count(u->text) + (count ? 1 : 0);
-        if (count && worth(u) < least)
+        if (u->belief <= 0 || (count && worth(u) < eng_choice))
             break;
-        if (!count) {
-            first = u->belief;
-            if (chars > max)
-                shorten(u, max);
-            chars = eng_utf8_count(u->text);
-        }
-        if (used + chars > max || u->belief <= 0 || first <= 0) {
-            u->belief = 0;
-            if (!count)
-                break;
-            continue;
-        }
-        u->chosen = true;
-        used += chars;
-        count++;
+        if (!count && eng_utf8_count(u->text) > max)
+            shorten(u, max);
+        size_t chars = eng_utf8_count(u->text) + (count ? 1 : 0);
+        u->passed = used + chars > max;
+        u->chosen = !u->passed;
+        used += u->chosen ? chars : 0;
+        count += u->chosen;
     }
     return count;
 }
@@ -181,28 +170,41 @@ static double trust(const search_state *s, const eng_found_answer *a)
     return logistic(sum);
 }
 
+static void score_briefs(brief *all, size_t n)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        all[i].score = 0;
+        for (size_t k = 0; k < eng_brief_count; k++)
+            all[i].score += (double)(eng_brief_weights[k] * all[i].features[k]);
+        most = fmax(most, all[i].score);
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += all[i].score = exp(all[i].score - most);
+    for (size_t i = 0; i < n; i++)
+        all[i].score /= sum;
+}
+
 static eng_status point(search_state *s, eng_found_answer *out, eng_error *err)
 {
-    out->brief_part = SIZE_MAX;
     brief *all = eng_arena_array(s->arena, BRIEFS_MAX, sizeof *all), *best = NULL;
     if (!all)
         return eng_fail_nomem(err);
     size_t n = eng_briefs_of(s, all, BRIEFS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        all[i].score = (double)eng_brief_weights[eng_brief_count];
-        for (size_t k = 0; k < eng_brief_count; k++)
-            all[i].score += (double)(eng_brief_weights[k] * all[i].features[k]);
+    score_briefs(all, n);
+    for (size_t i = 0; i < n; i++)
         if (!best || all[i].score > best->score)
             best = &all[i];
-    }
-    for (size_t i = 0; best && i < out->count; i++) {
+    if (!best || best->score < eng_brief_threshold)
+        return ENG_OK;
+    for (size_t i = 0; i < out->count; i++) {
         const eng_answer_part *p = &out->parts[i];
         if (p->candidate == s->units[best->unit].candidate && p->start <= best->start &&
             best->end <= p->end) {
             out->brief_part = i;
             out->brief_start = best->start;
             out->brief_end = best->end;
-            out->brief_score = logistic(best->score);
+            out->brief_score = best->score;
         }
     }
     return ENG_OK;

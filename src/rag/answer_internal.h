@@ -80,6 +80,7 @@ typedef struct {
     bool glued; /* behind the one before in the text, nothing but white space between */
     bool twin;  /* the same text stands in a better candidate */
     bool chosen;
+    bool passed; /* no room was left for it */
     float features[FEATURES];
     double score, belief;
 } unit;
@@ -150,10 +151,13 @@ eng_status eng_search_choose(search_state *s, const eng_answer_options *options,
 
 /* ---- Learned numbers (answer_table.c) ---- */
 
-extern const float eng_unit_weights[ENG_ASK_KINDS + 1][FEATURES];
-/* Belief for a character that a further unit must be worth, by kind of question. */
-extern const double eng_choice[ENG_ASK_KINDS];
+/* Belief for a character that a further unit must be worth. */
+extern const double eng_choice;
+/* Of a phrase's share of belief, below which none is pointed at. */
+extern const double eng_brief_threshold;
+extern const float eng_unit_weights[FEATURES];
+/* The constant stands behind the last. */
 extern const float eng_trust_weights[TRUST_FEATURES + 1];
-extern const float eng_brief_weights[BRIEF_FEATURES + 1];
+extern const float eng_brief_weights[BRIEF_FEATURES];
 
 #endif

@@ -204,9 +204,11 @@ static eng_ask_kind of_what(const asked *w, size_t i)
 {
     static const char *const means[] = {"significa", "significam", "mean", "means", "quer", NULL};
     static const char *const the[] = {"the", "a", "o", "as", "os", "el", "la", "los", "las", NULL};
+    static const char *const past[] = {"foi", "foram", "fue", "was", "were", NULL};
     const char *next = at(w, i + 1);
     bool english = strcmp(at(w, i), "what") == 0;
-    if (i > 0 && strcmp(at(w, i - 1), "por") == 0)
+    static const char *const sorts[] = {"tipo", "tipos", "meio", "meios", "medio", NULL};
+    if (i > 0 && strcmp(at(w, i - 1), "por") == 0 && !is_one_of(next, sorts))
         return ENG_ASK_WHY;
     for (size_t k = i + 1; k < w->count; k++)
         if (is_one_of(at(w, k), means))
@@ -216,6 +218,9 @@ static eng_ask_kind of_what(const asked *w, size_t i)
     eng_ask_kind kind = of_thing(w, i, english && strcmp(next, "are") == 0);
     if (kind != ENG_ASK_OTHER)
         return kind;
+    /* "o que foi criado com" asks for a thing too */
+    if (is_one_of(next, past) && w->count > i + 5)
+        return ENG_ASK_OTHER;
     /* "what is the capital of" asks for a thing, "what is a refund" for what it is */
     bool named = english && is_one_of(at(w, i + 2), the) && strcmp(at(w, i + 2), "a") != 0;
     return named ? ENG_ASK_OTHER : ENG_ASK_DEFINITION;
@@ -288,15 +293,17 @@ static bool asks_here(const asked *w, size_t i, asking says)
 
 static eng_ask_kind kind_of(const asked *w, eng_str text)
 {
+    bool asking_word = false;
     for (size_t i = 0; i < w->count; i++) {
         asking says = asks(at(w, i));
         if (says != SAYS_NOTHING && asks_here(w, i, says))
             return of_word(w, i, says);
+        asking_word |= says != SAYS_NOTHING && says != SAYS_AUX;
     }
-    for (size_t i = 0; i < w->count; i++) { /* "conhecido como o quê?" */
-        asking says = asks(at(w, i));
-        if (says == SAYS_WHAT && i + 1 == w->count)
-            return ENG_ASK_OTHER;
+    if (asking_word) /* "é conhecido como o quê?", "com o que se parece?" */
+        return ENG_ASK_OTHER;
+    for (size_t i = 0; i < w->count; i++) {
+        asking says;
         if ((says = nearly_asks(at(w, i))) != SAYS_NOTHING && says != SAYS_AUX &&
             says != SAYS_DEFINE)
             return of_word(w, i, says);
