@@ -337,7 +337,7 @@ static void put_names(FILE *out, const char *const *names, size_t count)
 
 /*
  * kind, language, answered, confidence, the answer, the phrase (empty: none) and its score, the trust's
- * features; then of each unit: document, start, end, kind, chosen, twin, candidate, score, belief,
+ * features; then of each unit: document, start, end, kind, chosen, twin, candidate, score, belief, pull,
  * features; of each phrase: unit, start, end, score, features.
  */
 static void write_question(FILE *out, const search_state *s, const eng_found_answer *a)
@@ -372,6 +372,7 @@ static void write_question(FILE *out, const search_state *s, const eng_found_ans
         put_u32(out, u->candidate);
         put_f32(out, u->score);
         put_f32(out, u->belief);
+        put_f32(out, u->pull);
         fwrite(u->features, sizeof *u->features, eng_feature_count, out);
     }
     static brief briefs[BRIEFS];

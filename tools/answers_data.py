@@ -1,8 +1,11 @@
 """The question sets of ../shared/data/pt_qa as collections for bench/answers.
 
 Each set is split in halves by title, so that what is trained on shares no title with what is reported.
-Three ways of asking: `all` (every paragraph of the half a document), `own` (the title's paragraphs as one
-document, with its title) and `other` (the document of another title of the same half: no answer there).
+Ways of asking: `all` (every paragraph of the half a document), `own` (the title's paragraphs as one
+document, with its title) and `other` (the document of another title of the same half: no answer there); `part` and `gone`
+(every other paragraph of the title is the document: what is asked of the others is not there, though all of it
+is about the same); `own` and `other` also `reworded`, with a
+word of the question exchanged for one that no text has, every other question.
 """
 import csv
 import json
@@ -50,10 +53,12 @@ def words(text):
     return [w for w in re.findall(r"\w+", text.casefold()) if w not in STOP]
 
 
-def pira(language):
+def pira(language, reworded=False):
     titles = {}
     text_column, q_column, a_column = {"pt": ("abstract_translated_pt", "question_pt_origin", "answer_pt_validate"),
                                        "en": ("abstract", "question_en_origin", "answer_en_validate")}[language]
+    if reworded:
+        q_column = q_column.replace("origin", "paraphase")
     with open(os.path.join(DATA, "pira_validation.csv"), encoding="utf-8") as f:
         by_text = {}
         for row in csv.DictReader(f):
@@ -64,6 +69,15 @@ def pira(language):
     for key in by_text:
         titles.setdefault("pira %d" % (zlib.crc32(key.encode()) % 20), []).append(by_text[key])
     return titles
+
+
+def other_word(question):
+    """The question with a word that no text has in place of one of its long ones: people ask with words of their own."""
+    places = [m for m in re.finditer(r"\w{5,}", question[1:]) if m.group().islower()]
+    if not places:
+        return question
+    m = places[zlib.crc32(question.encode()) % len(places)]
+    return question[:m.start() + 1] + m.group()[::-1] + question[m.end() + 1:]
 
 
 def halves(titles):
@@ -89,7 +103,8 @@ def collections(limit=None):
     """[{name, half, way, language, documents, questions, gold}]; gold: [(document, spans, answers)] or None."""
     out = []
     for name, language, titles in (("squad", "pt", squad("squad_pt_dev_a.json")), ("faquad", "pt", squad("faquad_train.json")),
-                                   ("pira", "pt", pira("pt")), ("pira_en", "en", pira("en"))):
+                                   ("pira", "pt", pira("pt")), ("pira_en", "en", pira("en")),
+                                   ("pira_reworded", "pt", pira("pt", True)), ("pira_en_reworded", "en", pira("en", True))):
         for h, half in enumerate(halves(titles)):
             documents, questions, gold = [], [], []
             for t in half:
@@ -109,10 +124,22 @@ def collections(limit=None):
                         own["questions"].append(q)
                         own["gold"].append((0, [(b + start, e + start) for b, e in s], a) if a else None)
                 out.append(own)
+                out.append(dict(own, way="own_reworded", questions=[other_word(q) for q in own["questions"]][::2], gold=own["gold"][::2]))
+                if len(half[t]) >= 4:
+                    text, starts = document_of(half[t][::2])
+                    part = dict(own, way="part", documents=[{"title": pretty, "text": text}], questions=[], gold=[])
+                    for (p, qs), start in zip(half[t][::2], starts):
+                        for q, s, a in qs:
+                            if a:
+                                part["questions"].append(q)
+                                part["gold"].append((0, [(b + start, e + start) for b, e in s], a))
+                    gone = [q for p, qs in half[t][1::2] for q, s, a in qs if a]
+                    out += [part, dict(part, way="gone", questions=gone, gold=[None] * len(gone))]
                 if len(names) > 1:
                     stranger = names[(i + 1) % len(names)]
                     qs = [q for p, qq in half[stranger] for q, s, a in qq if a][:120]
                     out.append(dict(name=name, half=h, way="other", language=language, documents=own["documents"], questions=qs, gold=[None] * len(qs)))
+                    out.append(dict(out[-1], way="other_reworded", questions=[other_word(q) for q in qs][::2], gold=[None] * len(qs[::2])))
     if limit:
         for c in out:
             step = max(1, len(c["questions"]) // limit)

@@ -29,8 +29,10 @@ KINDS = "other definition person time place name count amount how why list yesno
 # there: a heading counts as a sentence that stands before, an item as any sentence.
 UNLEARNED = {"under": 2.0, "list": 0.0, "head": 0.5}
 PENALTY, TRUST_PENALTY, BRIEF_PENALTY = 1.0, 3.0, 3.0
-MEAN_LENGTH = 335           # characters of an answer that `choice` is set for
+MEAN_LENGTH = (320, 450)    # characters of an answer that `choice` is set for: a phrase answers, an explanation does
+EXPLAIN = [KINDS.index(k) for k in ("definition", "how", "why", "list")]
 IMPOSSIBLE = 0.25           # weight of a SQuAD question made impossible beside one asked of another title
+WAYS = "all own other own_reworded other_reworded part gone".split()
 KEPT = 0.93                 # share of right answers that the threshold keeps
 
 
@@ -60,7 +62,7 @@ class Run:
         self.trust, o = take_names(b, o)
         self.brief, o = take_names(b, o)
         unit = np.dtype([("doc", "<u4"), ("start", "<u4"), ("end", "<u4"), ("kind", "<u4"), ("chosen", "<u4"), ("twin", "<u4"),
-                         ("candidate", "<u4"), ("score", "<f4"), ("belief", "<f4"), ("f", "<f4", (len(self.features),))])
+                         ("candidate", "<u4"), ("score", "<f4"), ("belief", "<f4"), ("pull", "<f4"), ("f", "<f4", (len(self.features),))])
         phrase = np.dtype([("unit", "<u4"), ("start", "<u4"), ("end", "<u4"), ("score", "<f4"), ("f", "<f4", (len(self.brief),))])
         self.rows = []
         for s in sets:
@@ -132,12 +134,13 @@ def labels(r):
 
 # ---- Learning ----
 
-def adam(gradient, shape, steps=220, rate=0.05):
+def adam(gradient, shape, steps=220, rate=0.05, sign=0):
     w, m, v = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for t in range(1, steps + 1):
         g = gradient(w)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
         w -= rate * (1 if t < 0.7 * steps else 0.2) * (m / (1 - 0.9 ** t)) / (np.sqrt(v / (1 - 0.999 ** t)) + 1e-8)
+        w = np.where(w * sign < 0, 0, w)
     return w
 
 
@@ -170,18 +173,24 @@ def learn_units(rows, features, dropped=()):
     return w
 
 
-def logistic(x, y, weight, penalty):
+# What can only speak for an answer, and what can only speak against one: a weight of the other sign is chance.
+FOR = "met belief chosen score cover around together whole fused words dense cosine pairs answers exact".split()
+AGAINST = "unknown hardest names lacks elsewhere focus focus_gone".split()
+
+
+def logistic(x, y, weight, penalty, names):
     """Weights and, last, the constant."""
+    sign = np.array([1 if n in FOR else -1 if n in AGAINST else 0 for n in names] + [0])
     scale, mean = x.std(0) + 1e-6, x.mean(0)
     z = np.hstack([(x - mean) / scale, np.ones((len(x), 1))])
     keep = np.append(np.full(x.shape[1], penalty), 0)
-    w = adam(lambda w: (z.T @ (weight * (1 / (1 + np.exp(-z @ w)) - y)) + keep * w) / weight.sum(), z.shape[1], 600)
+    w = adam(lambda w: (z.T @ (weight * (1 / (1 + np.exp(-z @ w)) - y)) + keep * w) / weight.sum(), z.shape[1], 600, sign=sign)
     out = w[:-1] / scale
     return np.append(out, w[-1] - out @ mean)
 
 
 def weight_of(r):
-    return IMPOSSIBLE if r["gold"] is None and r["set"]["way"] != "other" else 1.0
+    return IMPOSSIBLE if r["gold"] is None and r["set"]["way"] in ("all", "own", "own_reworded") else 1.0
 
 
 # ---- Choosing, as answer.c does: only to set `choice` and for the ablation ----
@@ -205,13 +214,12 @@ def choose(r, p, least, most=600):
     return out, min(used, most)
 
 
-def set_choice(rows, w):
-    beliefs = [(r, belief(r, w)) for r in rows]
+def set_choice(rows, pulls, length):
     low, high = 1e-7, 1e-1
     for _ in range(20):
         middle = math.sqrt(low * high)
-        mean = np.mean([choose(r, p, middle)[1] for r, p in beliefs])
-        low, high = (middle, high) if mean > MEAN_LENGTH else (low, middle)
+        mean = np.mean([choose(r, p, middle)[1] for r, p in zip(rows, pulls)])
+        low, high = (middle, high) if mean > length else (low, middle)
     return high
 
 
@@ -272,7 +280,7 @@ def write_table(t):
 #include "rag/answer_internal.h"
 
 const double eng_answer_threshold = %.3f;
-const double eng_choice = %.3g;
+const double eng_choice[2] = {%.3g, %.3g};
 const double eng_brief_threshold = %.3f;
 
 /* clang-format off */
@@ -286,7 +294,7 @@ const float eng_trust_weights[TRUST_FEATURES + 1] = {
 const float eng_brief_weights[BRIEF_FEATURES] = {
 %s};
 /* clang-format on */
-""" % (t["threshold"], t["choice"], t["brief_threshold"], wrapped(t["features"]), numbers(t["units"]), wrapped(t["trust_names"]), numbers(t["trust"]),
+""" % (t["threshold"], *t["choice"], t["brief_threshold"], wrapped(t["features"]), numbers(t["units"]), wrapped(t["trust_names"]), numbers(t["trust"]),
        wrapped(t["brief_names"]), numbers(t["briefs"]))
     with open(TABLE, "w", encoding="utf-8") as f:
         f.write(text)
@@ -304,22 +312,27 @@ def wrapped(names):
 
 def train(sets, model):
     run = bench(sets, model, "units.bin")
-    rows = run.half(0, "all", "own")
+    rows = run.half(0, "all", "own", "own_reworded")
     answerable = [r for r in rows if r["gold"]]
-    t = {"features": run.features, "trust_names": run.trust, "brief_names": run.brief, "threshold": 0.5, "brief_threshold": 0.0,
+    t = {"features": run.features, "trust_names": run.trust, "brief_names": run.brief, "threshold": 0.5, "brief_threshold": 0.0, "choice": [2e-4, 1e-4],
          "trust": np.zeros(len(run.trust) + 1), "briefs": np.zeros(max(1, len(run.brief)))}
     t["units"] = learn_units(answerable, run.features)
-    t["choice"] = set_choice(answerable[::3], t["units"])
+    write_table(t)
+    run = bench(sets, model, "choice.bin")
+    answerable = [r for r in run.half(0, "all") if r["gold"]]
+    for k, length in enumerate(MEAN_LENGTH):
+        rows = [r for r in answerable if (r["kind"] in EXPLAIN) == bool(k)]
+        t["choice"][k] = set_choice(rows, [r["units"]["pull"] for r in rows], length)
     write_table(t)
     run = bench(sets, model, "trust.bin")
-    asked = run.half(0, "all", "own", "other")
+    asked = run.half(0, *WAYS)
     x, y = np.array([r["trust"] for r in asked]), np.array([right(r) for r in asked], float)
     w = np.array([weight_of(r) for r in asked])
-    t["trust"] = logistic(x, y, w, TRUST_PENALTY)
+    t["trust"] = logistic(x, y, w, TRUST_PENALTY, run.trust)
     p = 1 / (1 + np.exp(-(x @ t["trust"][:-1] + t["trust"][-1])))
     t["threshold"] = float(np.quantile(p[y > 0], 1 - KEPT))
     if run.brief:
-        t["briefs"] = learn_briefs([r for r in asked if r["set"]["way"] != "other"])
+        t["briefs"] = learn_briefs([r for r in asked if r["set"]["way"] in ("all", "own")])
     write_table(t)
     return t
 
@@ -346,8 +359,8 @@ def baseline(r, feature, features):
 
 def report(run):
     print("set way questions holds chars first_sentence bm25_sentence short_n short_EM short_F1 all_EM all_F1")
-    for name in ("squad", "faquad", "pira", "pira_en"):
-        for way in ("all", "own"):
+    for name in ("squad", "faquad", "pira", "pira_reworded", "pira_en", "pira_en_reworded"):
+        for way in ("all", "own", "own_reworded"):
             rows = [r for r in run.half(1, way) if r["set"]["name"] == name and r["gold"]]
             line = [np.mean([right(r) for r in rows]), np.mean([len(r["response"]) for r in rows]),
                     np.mean([right(r, baseline(r, None, run.features)) for r in rows]), np.mean([right(r, baseline(r, "bm25", run.features)) for r in rows])]
@@ -357,17 +370,18 @@ def report(run):
             line += [np.sum([exact(r, r["short"]) for r in short]) / max(1, len(spans)), np.sum([best_f1(r, r["short"]) for r in short]) / max(1, len(spans))]
             print(name, way, len(rows), *("%.3f" % v for v in line))
     print("set way questions AURC refused_of_answerable refused_of_right refused_of_unanswerable accuracy")
-    for name in ("squad", "faquad", "pira", "pira_en"):
-        for way in ("all", "own"):
+    for name in ("squad", "faquad", "pira", "pira_reworded", "pira_en", "pira_en_reworded"):
+        for way in ("all", "own", "own_reworded"):
             rows = [r for r in run.half(1, way) if r["set"]["name"] == name]
-            other = [r for r in run.half(1, "other") if r["set"]["name"] == name]
-            for what, no in (("impossible", [r for r in rows if not r["gold"]]), ("other title", other)):
+            other = [r for r in run.half(1, "other_reworded" if way == "own_reworded" else "other") if r["set"]["name"] == name]
+            gone = [r for r in run.half(1, "gone") if r["set"]["name"] == name] if way == "own" else []
+            for what, no in (("impossible", [r for r in rows if not r["gold"]]), ("other title", other), ("gone", gone)):
                 yes = [r for r in rows if r["gold"]]
                 if no:
                     refused = [np.mean([not r["answered"] for r in x]) for x in (yes, [r for r in yes if right(r)], no)]
                     good = np.mean([right(r) and r["answered"] for r in yes] * 1 + [not r["answered"] for r in no])
                     print(name, way, what.replace(" ", "_"), len(yes), len(no), "%.3f" % area(yes + no), *("%.3f" % v for v in refused), "%.3f" % good)
-    rows = run.half(1, "all", "own", "other")
+    rows = run.half(1, *WAYS)
     p = np.array([r["confidence"] for r in rows])
     y = np.array([right(r) for r in rows], float)
     w = np.array([weight_of(r) for r in rows])
@@ -387,7 +401,8 @@ def ablate(run):
     test = [r for r in run.half(1, "all", "own") if r["gold"]]
     for name, dropped in groups.items():
         w = learn_units(rows, run.features, dropped)
-        least = set_choice(rows[::3], w)
+        some = [r for r in rows if r["set"]["way"] == "all"]
+        least = set_choice(some, [belief(r, w) for r in some], MEAN_LENGTH[0] + 15)
         top = np.mean([bool(len(r["units"])) and labels(r)[int(np.argmax(belief(r, w)))] > 0.5 * max(1e-9, labels(r).max()) for r in test])
         print("without %s: best sentence %.3f, holds %.3f" % (name, top, held(test, w, least)), flush=True)
 

@@ -12,6 +12,10 @@
 
 enum { MAX_CHARS = 600, PARTS_MAX = 24, BRIEFS_MAX = 512 };
 
+/* Shares of the best unit's belief; pt_qa has no lists to learn the first from, and its answers, which lie
+ * within one sentence, say nothing for the second: it costs them less than a point where it applies. */
+static const double by_list = 0.5, by_following = 0.1;
+
 /* ---- Scores ---- */
 
 static bool can_answer(const unit *u)
@@ -39,6 +43,55 @@ static void score(search_state *s)
         s->units[i].belief /= sum;
 }
 
+/* What a phrase does not answer. */
+static bool explains(eng_ask_kind kind)
+{
+    return kind == ENG_ASK_DEFINITION || kind == ENG_ASK_HOW || kind == ENG_ASK_WHY ||
+           kind == ENG_ASK_LIST;
+}
+
+static void inherit(search_state *s, size_t from, size_t to, double share)
+{
+    double pull = s->units[from].pull * share;
+    if (can_answer(&s->units[to]) && s->units[to].pull < pull)
+        s->units[to].pull = pull;
+}
+
+static bool is_next(const search_state *s, size_t i)
+{
+    return i < s->count && s->units[i].place > 0 && s->units[i].kind != UNIT_HEADING &&
+           s->units[i].kind != UNIT_QUESTION;
+}
+
+/* Items belong to the line that announces them, and to each other. */
+static void share_list(search_state *s, size_t best)
+{
+    bool announces = eng_str_ends(s->units[best].text, ENG_STR(":"));
+    bool item = s->units[best].kind == UNIT_ITEM && s->q->kind == ENG_ASK_LIST;
+    for (size_t i = best + 1; (announces || item) && is_next(s, i) && s->units[i].kind == UNIT_ITEM;
+         i++)
+        inherit(s, best, i, by_list);
+    for (size_t i = best;
+         item && i > 0 && s->units[i].place > 0 && s->units[i - 1].kind == UNIT_ITEM; i--)
+        inherit(s, best, i - 1, by_list);
+}
+
+/* What explains goes on: a term is defined in one sentence and described in the next. */
+static void share_belief(search_state *s)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        s->units[i].pull = s->units[i].belief;
+        if (s->units[i].pull > s->units[best].pull)
+            best = i;
+    }
+    if (!s->count)
+        return;
+    share_list(s, best);
+    for (size_t k = 1; explains(s->q->kind) && k <= 2 && is_next(s, best + k); k++)
+        inherit(s, best, best + k, by_following / (double)k);
+}
+
 eng_status eng_search_begin(search_state *s, eng_error *err)
 {
     eng_terms_init(&s->scratch);
@@ -48,6 +101,7 @@ eng_status eng_search_begin(search_state *s, eng_error *err)
     if (status == ENG_OK) {
         eng_features_of(s);
         score(s);
+        share_belief(s);
     }
     return status;
 }
@@ -101,7 +155,7 @@ static size_t choose(search_state *s, size_t max)
 {
     size_t count = 0, used = 0;
     for (unit *u; count < PARTS_MAX && (u = next_best(s)) != NULL;) {
-        if (u->belief <= 0 || (count && worth(u) < eng_choice))
+        if (u->pull <= 0 || (count && worth(u) < eng_choice[explains(s->q->kind)]))
             break;
         if (!count && eng_utf8_count(u->text) > max)
             shorten(u, max);

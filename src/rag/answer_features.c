@@ -328,14 +328,18 @@ enum {
     T_LACKS, /* a thing is asked for, and the best unit has none */
     T_TERMS,
     T_EXACT,
+    T_ELSEWHERE,  /* weight of what other passages have and the best unit's lacks */
+    T_FOCUS,      /* the thing that is asked for has no word in what was chosen */
+    T_FOCUS_GONE, /* nor anywhere */
+    T_MET,        /* cover, squared: all of the question counts more than twice half of it */
     T_COUNT
 };
 _Static_assert((size_t)T_COUNT <= TRUST_FEATURES, "TRUST_FEATURES holds them");
 
 const char *const eng_trust_names[] = {
-    "belief",  "chosen",  "score",   "cover", "around", "together", "whole",
-    "unknown", "hardest", "names",   "fused", "gap",    "words",    "dense",
-    "cosine",  "pairs",   "answers", "lacks", "terms",  "exact",
+    "belief",  "chosen", "score", "cover", "around",    "together", "whole",      "unknown",
+    "hardest", "names",  "fused", "gap",   "words",     "dense",    "cosine",     "pairs",
+    "answers", "lacks",  "terms", "exact", "elsewhere", "focus",    "focus_gone", "met",
 };
 const size_t eng_trust_count = T_COUNT;
 _Static_assert(sizeof eng_trust_names / sizeof *eng_trust_names == (size_t)T_COUNT,
@@ -357,6 +361,15 @@ static double missing_names(const search_state *s, const float *hit)
         if (s->q->terms[t].name)
             missing += s->idf[t] * (1 - (double)hit[t]);
     return missing;
+}
+
+/* The word that says what is asked for: "o telefone", "which engine"; the first, names left out. */
+static size_t focus_of(const search_state *s)
+{
+    size_t t = 0;
+    while (t < s->q->term_count && s->q->terms[t].name)
+        t++;
+    return t < s->q->term_count ? t : 0;
 }
 
 static double or_zero(double x) { return isnan(x) ? 0 : x; }
@@ -413,6 +426,10 @@ void eng_trust_of(const search_state *s, const eng_found_answer *a, float out[TR
         [T_LACKS] = typed && f[F_ANSWERS] < 0.5f,
         [T_TERMS] = log1p((double)s->q->term_count),
         [T_EXACT] = (double)f[F_EXACT],
+        [T_ELSEWHERE] = eng_units_cover(s, any) - eng_units_cover(s, whole),
+        [T_FOCUS] = 1 - (double)together[focus_of(s)],
+        [T_FOCUS_GONE] = 1 - (double)any[focus_of(s)],
+        [T_MET] = eng_units_cover(s, together) * eng_units_cover(s, together),
     };
     (void)a;
     for (size_t k = 0; k < T_COUNT; k++)

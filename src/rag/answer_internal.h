@@ -83,6 +83,7 @@ typedef struct {
     bool passed; /* no room was left for it */
     float features[FEATURES];
     double score, belief;
+    double pull; /* belief, and what it inherits from the unit it follows */
 } unit;
 
 typedef struct {
@@ -151,8 +152,9 @@ eng_status eng_search_choose(search_state *s, const eng_answer_options *options,
 
 /* ---- Learned numbers (answer_table.c) ---- */
 
-/* Belief for a character that a further unit must be worth. */
-extern const double eng_choice;
+/* Pull for a character that a further unit must be worth: where a phrase answers, and where an explanation
+ * does. */
+extern const double eng_choice[2];
 /* Of a phrase's share of belief, below which none is pointed at. */
 extern const double eng_brief_threshold;
 extern const float eng_unit_weights[FEATURES];
