@@ -4,7 +4,8 @@ Each set is split in halves by title, so that what is trained on shares no title
 Ways of asking: `all` (every paragraph of the half a document), `own` (the title's paragraphs as one
 document, with its title) and `other` (the document of another title of the same half: no answer there); `part` and `gone`
 (every other paragraph of the title is the document: what is asked of the others is not there, though all of it
-is about the same); `own` and `other` also `reworded`, with a
+is about the same); `tiny` and `tiny_other` (three beginnings of
+paragraphs are all there is); `own` and `other` also `reworded`, with a
 word of the question exchanged for one that no text has, every other question.
 """
 import csv
@@ -99,7 +100,7 @@ def document_of(paragraphs):
     return text.strip(), starts
 
 
-def collections(limit=None):
+def collections():
     """[{name, half, way, language, documents, questions, gold}]; gold: [(document, spans, answers)] or None."""
     out = []
     for name, language, titles in (("squad", "pt", squad("squad_pt_dev_a.json")), ("faquad", "pt", squad("faquad_train.json")),
@@ -140,11 +141,29 @@ def collections(limit=None):
                     qs = [q for p, qq in half[stranger] for q, s, a in qq if a][:120]
                     out.append(dict(name=name, half=h, way="other", language=language, documents=own["documents"], questions=qs, gold=[None] * len(qs)))
                     out.append(dict(out[-1], way="other_reworded", questions=[other_word(q) for q in qs][::2], gold=[None] * len(qs[::2])))
-    if limit:
-        for c in out:
-            step = max(1, len(c["questions"]) // limit)
-            c["questions"], c["gold"] = c["questions"][::step], c["gold"][::step]
+            out += tiny(name, h, language, half)
     return out
+
+
+def tiny(name, h, language, half):
+    """Collections of three beginnings of paragraphs of different titles, asked what they hold, and what others do."""
+    pool = sorted(((p, qs) for t in half for p, qs in half[t] if len(p) > 80), key=lambda x: zlib.crc32(x[0].encode()))[:75]
+    out = []
+    for i in range(0, len(pool) - 3, 3):
+        documents, questions, gold = [], [], []
+        for d, (p, qs) in enumerate(pool[i:i + 3]):
+            cut = p.find(". ", 60 + 90 * (i % 4))
+            text = p[:cut + 1] if cut > 0 else p
+            documents.append({"title": "", "text": text})
+            for q, s, a in qs:
+                if a and s and max(e for _, e in s) <= len(text.encode()):
+                    questions.append(q)
+                    gold.append((d, s, a))
+        strangers = [q for p, qs in pool[(i + 3) % len(pool):][:6] + pool[:3 if i > 6 else 0] for q, s, a in qs if a][:8]
+        same = dict(name=name, half=h, language=language, documents=documents)
+        out.append(dict(same, way="tiny", questions=questions, gold=gold))
+        out.append(dict(same, way="tiny_other", questions=strangers, gold=[None] * len(strangers)))
+    return [c for c in out if c["questions"]]
 
 
 def write(path, sets):

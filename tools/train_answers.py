@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Learns the numbers of src/rag/answer_table.c, and reports what they are worth (docs/answers.md).
 
-    tools/train_answers.py --model FOLDER [--report-only] [--ablate]
+    tools/train_answers.py --model FOLDER [--trust-only | --report-only] [--ablate]
 
 Needs numpy (make venv), ../shared/data/pt_qa and an encoder's folder. Steps, each by bench/answers, which
 runs the answerer's own code: features of every unit -> weights that rank units; built anew, features of
@@ -11,6 +11,7 @@ other half is reported (tools/answers_data.py).
 import argparse
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -25,14 +26,15 @@ TABLE = os.path.join(ROOT, "src/rag/answer_table.c")
 WORK = os.path.join(ROOT, "build/answers")
 KINDS = "other definition person time place name count amount how why list yesno".split()
 
-# Paragraphs of an encyclopedia have no headings, lists or tables, so nothing can be learned about them
-# there: a heading counts as a sentence that stands before, an item as any sentence.
-UNLEARNED = {"under": 2.0, "list": 0.0, "head": 0.5}
+# Paragraphs of an encyclopedia have no headings, questions, lists or tables, so nothing can be learned about
+# them there. A heading or question that says what is asked counts nearly as if the sentence under it said so
+# (cover, bm25 and what they lag behind come to 7); an item counts as any sentence.
+UNLEARNED = {"under": 5.0, "list": 0.0, "head": 0.5}
 PENALTY, TRUST_PENALTY, BRIEF_PENALTY = 1.0, 3.0, 3.0
-MEAN_LENGTH = (320, 450)    # characters of an answer that `choice` is set for: a phrase answers, an explanation does
+MEAN_LENGTH = (320, 500)    # bytes of an answer that `choice` is set for: a phrase answers, an explanation does
 EXPLAIN = [KINDS.index(k) for k in ("definition", "how", "why", "list")]
 IMPOSSIBLE = 0.25           # weight of a SQuAD question made impossible beside one asked of another title
-WAYS = "all own other own_reworded other_reworded part gone".split()
+WAYS = "all own other own_reworded other_reworded part gone tiny tiny_other".split()
 KEPT = 0.93                 # share of right answers that the threshold keeps
 
 
@@ -310,21 +312,31 @@ def wrapped(names):
     return ",\n * ".join(out + [line])
 
 
-def train(sets, model):
+def table_now():
+    """What the table has for units and choice, where only trust and phrases are learned anew."""
+    with open(TABLE, encoding="utf-8") as f:
+        text = f.read()
+    units = re.search(r"eng_unit_weights\[FEATURES\] = \{(.*?)\}", text, re.S).group(1)
+    choice = re.search(r"eng_choice\[2\] = \{(.*?)\}", text).group(1)
+    return np.array([float(v.strip(" f")) for v in units.replace("\n", " ").split(",") if v.strip()]), [float(v) for v in choice.split(",")]
+
+
+def train(sets, model, trust_only):
     run = bench(sets, model, "units.bin")
-    rows = run.half(0, "all", "own", "own_reworded")
-    answerable = [r for r in rows if r["gold"]]
     t = {"features": run.features, "trust_names": run.trust, "brief_names": run.brief, "threshold": 0.5, "brief_threshold": 0.0, "choice": [2e-4, 1e-4],
          "trust": np.zeros(len(run.trust) + 1), "briefs": np.zeros(max(1, len(run.brief)))}
-    t["units"] = learn_units(answerable, run.features)
-    write_table(t)
-    run = bench(sets, model, "choice.bin")
-    answerable = [r for r in run.half(0, "all") if r["gold"]]
-    for k, length in enumerate(MEAN_LENGTH):
-        rows = [r for r in answerable if (r["kind"] in EXPLAIN) == bool(k)]
-        t["choice"][k] = set_choice(rows, [r["units"]["pull"] for r in rows], length)
-    write_table(t)
-    run = bench(sets, model, "trust.bin")
+    if trust_only:
+        t["units"], t["choice"] = table_now()
+    else:
+        t["units"] = learn_units([r for r in run.half(0, "all", "own", "own_reworded") if r["gold"]], run.features)
+        write_table(t)
+        run = bench(sets, model, "choice.bin")
+        answerable = [r for r in run.half(0, "all") if r["gold"]]
+        for k, length in enumerate(MEAN_LENGTH):
+            rows = [r for r in answerable if (r["kind"] in EXPLAIN) == bool(k)]
+            t["choice"][k] = set_choice(rows, [r["units"]["pull"] for r in rows], length)
+        write_table(t)
+        run = bench(sets, model, "trust.bin")
     asked = run.half(0, *WAYS)
     x, y = np.array([r["trust"] for r in asked]), np.array([right(r) for r in asked], float)
     w = np.array([weight_of(r) for r in asked])
@@ -332,7 +344,7 @@ def train(sets, model):
     p = 1 / (1 + np.exp(-(x @ t["trust"][:-1] + t["trust"][-1])))
     t["threshold"] = float(np.quantile(p[y > 0], 1 - KEPT))
     if run.brief:
-        t["briefs"] = learn_briefs([r for r in asked if r["set"]["way"] in ("all", "own")])
+        t["briefs"] = learn_briefs([r for r in asked if r["set"]["way"] in ("all", "own", "tiny")])
     write_table(t)
     return t
 
@@ -385,6 +397,10 @@ def report(run):
     p = np.array([r["confidence"] for r in rows])
     y = np.array([right(r) for r in rows], float)
     w = np.array([weight_of(r) for r in rows])
+    for way in ("tiny", "tiny_other"):
+        rows = run.half(1, way)
+        print(way, len(rows), "answered %.3f, right %.3f" % (np.mean([r["answered"] for r in rows]), np.mean([right(r) for r in rows])))
+    rows = run.half(1, *WAYS)
     print("calibration: said, was, share")
     for low in np.arange(0, 1, 0.1):
         m = (p >= low) & (p < low + 0.1)
@@ -411,13 +427,14 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--model", required=True)
     a.add_argument("--report-only", action="store_true")
+    a.add_argument("--trust-only", action="store_true", help="the weights of units stay")
     a.add_argument("--ablate", action="store_true")
     o = a.parse_args()
     os.makedirs(WORK, exist_ok=True)
     sets = data.collections()
     data.write(os.path.join(WORK, "sets.jsonl"), sets)
     if not o.report_only:
-        train(sets, o.model)
+        train(sets, o.model, o.trust_only)
     run = bench(sets, o.model, "report.bin")
     report(run)
     if o.ablate:

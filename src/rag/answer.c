@@ -214,10 +214,15 @@ static eng_status list_parts(search_state *s, eng_found_answer *out, eng_error *
 
 static double logistic(double x) { return 1 / (1 + exp(-x)); }
 
+/* Where next to nothing of the question is met by words, there is no answer, whatever the rest says. */
+static const float nothing_met = 0.05f;
+
 static double trust(const search_state *s, const eng_found_answer *a)
 {
     float f[TRUST_FEATURES];
     eng_trust_of(s, a, f);
+    if (f[eng_trust_together] < nothing_met)
+        return 0;
     double sum = (double)eng_trust_weights[eng_trust_count];
     for (size_t i = 0; i < eng_trust_count; i++)
         sum += (double)(eng_trust_weights[i] * f[i]);

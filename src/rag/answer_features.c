@@ -53,6 +53,8 @@ const size_t eng_feature_count = F_COUNT;
 _Static_assert(sizeof eng_feature_names / sizeof *eng_feature_names == (size_t)F_COUNT,
                "each has a name");
 
+enum { UNDER = 4 };
+
 /* ---- One unit ---- */
 
 static const unit *neighbour(const search_state *s, size_t i, int by)
@@ -208,15 +210,23 @@ static bool begins_with_term(unit *u)
     return subject;
 }
 
-static double above(const search_state *s, size_t i)
+/* The heading or question that a unit stands under, where it is not far above it. */
+static const unit *above(const search_state *s, size_t i, double *nearness)
 {
-    const unit *u = &s->units[i];
-    for (size_t k = 1; k <= 3 && k <= u->place; k++) {
+    *nearness = 1;
+    for (size_t k = 1; k <= UNDER && k <= s->units[i].place; k++, *nearness -= 0.15) {
         const unit *b = &s->units[i - k];
         if (b->kind == UNIT_HEADING || b->kind == UNIT_QUESTION)
-            return eng_units_cover(s, b->hit);
+            return b;
     }
-    return 0;
+    return NULL;
+}
+
+static double under(const search_state *s, size_t i)
+{
+    double nearness;
+    const unit *b = above(s, i, &nearness);
+    return b ? nearness * eng_units_cover(s, b->hit) : 0;
 }
 
 static double bm25_of(const unit *u, double cover)
@@ -256,7 +266,7 @@ static void describe(search_state *s, size_t i)
         [F_PLACE] = log1p((double)u->place),
         [F_FIRST] = u->place == 0,
         [F_SUBJECT] = subject,
-        [F_UNDER] = above(s, i),
+        [F_UNDER] = under(s, i),
         [F_LIST] = u->kind == UNIT_ITEM || u->kind == UNIT_ROW,
         [F_COMMAS] = log1p((double)u->commas),
         [F_COLON] = u->colon,
@@ -332,16 +342,19 @@ enum {
     T_FOCUS,      /* the thing that is asked for has no word in what was chosen */
     T_FOCUS_GONE, /* nor anywhere */
     T_MET,        /* cover, squared: all of the question counts more than twice half of it */
+    T_UNITS,      /* few units share all belief */
     T_COUNT
 };
 _Static_assert((size_t)T_COUNT <= TRUST_FEATURES, "TRUST_FEATURES holds them");
 
 const char *const eng_trust_names[] = {
-    "belief",  "chosen", "score", "cover", "around",    "together", "whole",      "unknown",
-    "hardest", "names",  "fused", "gap",   "words",     "dense",    "cosine",     "pairs",
-    "answers", "lacks",  "terms", "exact", "elsewhere", "focus",    "focus_gone", "met",
+    "belief",  "chosen",     "score",   "cover", "around", "together", "whole",
+    "unknown", "hardest",    "names",   "fused", "gap",    "words",    "dense",
+    "cosine",  "pairs",      "answers", "lacks", "terms",  "exact",    "elsewhere",
+    "focus",   "focus_gone", "met",     "units",
 };
 const size_t eng_trust_count = T_COUNT;
+const size_t eng_trust_together = T_TOGETHER;
 _Static_assert(sizeof eng_trust_names / sizeof *eng_trust_names == (size_t)T_COUNT,
                "each has a name");
 
@@ -386,7 +399,10 @@ void eng_trust_of(const search_state *s, const eng_found_answer *a, float out[TR
         const unit *u = &s->units[i];
         cosine = fmax(cosine, (double)u->features[F_COSINE]);
         if (u->chosen) {
+            double nearness;
+            const unit *b = above(s, i, &nearness);
             join(together, u->hit, 1);
+            join(together, b ? b->hit : NULL, 1);
             join(together, s->head[u->candidate], 1);
             chosen += u->belief;
         }
@@ -429,6 +445,7 @@ void eng_trust_of(const search_state *s, const eng_found_answer *a, float out[TR
         [T_ELSEWHERE] = eng_units_cover(s, any) - eng_units_cover(s, whole),
         [T_FOCUS] = 1 - (double)together[focus_of(s)],
         [T_FOCUS_GONE] = 1 - (double)any[focus_of(s)],
+        [T_UNITS] = log1p((double)s->count),
         [T_MET] = eng_units_cover(s, together) * eng_units_cover(s, together),
     };
     (void)a;

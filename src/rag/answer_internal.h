@@ -122,9 +122,10 @@ extern const char *const eng_feature_names[];
 extern const size_t eng_feature_count;
 void eng_features_of(search_state *s);
 
-enum { TRUST_FEATURES = 24 };
+enum { TRUST_FEATURES = 32 };
 extern const char *const eng_trust_names[];
 extern const size_t eng_trust_count;
+extern const size_t eng_trust_together; /* the place of that feature */
 void eng_trust_of(const search_state *s, const eng_found_answer *a, float out[TRUST_FEATURES]);
 
 /* ---- The phrase (answer_brief.c) ---- */
