@@ -55,7 +55,7 @@ uint32_t eng_plan_fail(eng_plan_builder *b, eng_status status, const char *forma
 
 typedef enum {
     ENG_PLAN_NUMBER,
-    ENG_PLAN_TEXT /* used by eng_plan_lookup alone */
+    ENG_PLAN_TEXT /* used by eng_plan_lookup and eng_plan_texts alone */
 } eng_plan_type;
 
 typedef struct {
@@ -252,6 +252,44 @@ typedef struct {
 } eng_plan_points;
 uint32_t eng_plan_nearest(eng_plan_builder *b, const uint32_t *x, size_t n,
                           const eng_plan_points *points);
+
+/* ---- Texts --------------------------------------------------------------------------------------- */
+
+typedef enum { ENG_PLAN_WORDS, ENG_PLAN_CHARACTERS, ENG_PLAN_INSIDE_WORDS } eng_plan_analyzer;
+/* Runs of at least two, one or three letters and digits; what stands between blanks. */
+typedef enum {
+    ENG_PLAN_TOKEN_TWO,
+    ENG_PLAN_TOKEN_ONE,
+    ENG_PLAN_TOKEN_THREE,
+    ENG_PLAN_TOKEN_BLANKS
+} eng_plan_token;
+enum { ENG_PLAN_ACCENTS_KEPT, ENG_PLAN_ACCENTS_UNICODE, ENG_PLAN_ACCENTS_ASCII };
+enum { ENG_PLAN_NORM_NONE, ENG_PLAN_NORM_L2, ENG_PLAN_NORM_L1 };
+
+/* How a text becomes a vector of terms (as scikit-learn's vectorizers do it), and what comes of it. */
+typedef struct {
+    eng_plan_analyzer analyzer;
+    eng_plan_token token;
+    bool lowercase;
+    unsigned accents;
+    unsigned low, high; /* of n-grams */
+    bool binary, sublinear;
+    unsigned norm;
+    size_t terms;
+    const eng_str *names; /* [terms]; NULL: terms are hashed, by MurmurHash3 */
+    bool signs;           /* of hashes: the sign counts down */
+    const double *idf;    /* [terms], or NULL */
+    const eng_str *stops; /* sorted by bytes */
+    size_t stop_count;
+    const double
+        *weights; /* [m][terms]: the vector's product with them, plus bias; NULL: the vector */
+    const double *bias; /* [m], or NULL */
+    size_t m;
+} eng_plan_words;
+
+/* Of a text input: m columns, or one a term. Texts of more than 16 MiB are ENG_ETOOBIG; memory for the
+ * terms of one text is taken while it is looked at. */
+uint32_t eng_plan_texts(eng_plan_builder *b, uint32_t x, const eng_plan_words *words);
 
 /* ---- Trees --------------------------------------------------------------------------------------- */
 

@@ -91,7 +91,8 @@ uint32_t eng_plan_emit(eng_plan_builder *b, eng_plan_step step, const uint32_t *
         if (x[i] >= b->columns)
             return eng_plan_fail(b, ENG_EMALFORMED, "a column that does not exist");
         const eng_plan_field *field = (const eng_plan_field *)(const void *)b->fields.data;
-        if (x[i] < b->inputs && field[x[i]].type == ENG_PLAN_TEXT && step.code != OP_LOOKUP)
+        if (x[i] < b->inputs && field[x[i]].type == ENG_PLAN_TEXT && step.code != OP_LOOKUP &&
+            step.code != OP_TEXTS)
             return eng_plan_fail(b, ENG_EUNSUPPORTED, "'%.*s' is a text where a number is needed",
                                  ENG_FMT(field[x[i]].name));
     }

@@ -130,6 +130,8 @@ eng_status eng_plan_check_step(eng_plan_bound *b, const eng_plan_head *head, eng
         return check_polynomial(b, err);
     case OP_FOREST:
         return eng_plan_check_forest(b, err);
+    case OP_TEXTS:
+        return eng_plan_check_texts(b, head, err);
     default:
         return fits(b) ? ENG_OK : bad(b, err, "numbers that do not fit");
     }

@@ -41,6 +41,7 @@ typedef enum {
     OP_VOTE,
     OP_NEAREST,
     OP_FOREST,
+    OP_TEXTS,
     OP_COUNT
 } eng_plan_code;
 
@@ -228,6 +229,8 @@ void eng_plan_run_map(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_similarity(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_vote(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_nearest(const eng_plan_bound *b, const eng_plan_run *r);
+eng_status eng_plan_check_texts(const eng_plan_bound *b, const eng_plan_head *head, eng_error *err);
+eng_status eng_plan_run_texts(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_forest(const eng_plan_bound *b, const eng_plan_run *r);
 /* Bytes of temporary memory for a block of `rows`. */
 size_t eng_plan_temporary(const eng_plan_bound *b, size_t rows);

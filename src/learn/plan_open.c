@@ -46,11 +46,13 @@ static eng_status bind(eng_plan *p, size_t i, const eng_plan_step *s, const eng_
         .step = s, .in = p->columns + s->in, .data = (const unsigned char *)data->data + s->data};
     for (uint32_t j = 0; j < s->n; j++)
         if (b->in[j] < p->head->inputs && p->fields[b->in[j]].type == ENG_PLAN_TEXT &&
-            s->code != OP_LOOKUP)
+            s->code != OP_LOOKUP && s->code != OP_TEXTS)
             return bad(err, "a text where a number is needed");
     eng_status status = eng_plan_check_step(b, p->head, err);
     if (status < 0)
         return status;
+    if (s->code == OP_TEXTS && p->fields[b->in[0]].type != ENG_PLAN_TEXT)
+        return bad(err, "a number where a text is needed");
     if (s->code == OP_LOOKUP && b->in[0] < p->head->inputs &&
         b->of.keys.head.of_numbers != (p->fields[b->in[0]].type == ENG_PLAN_NUMBER))
         return bad(err, "keys of another type than the field");
@@ -208,7 +210,8 @@ size_t eng_plan_bytes(const eng_plan *p) { return p->bytes; }
 
 static const char *const names[OP_COUNT] = {
     "constant", "map",    "lookup", "one-hot", "bins",       "interpolate", "linear",  "polynomial",
-    "pairs",    "reduce", "median", "share",   "similarity", "vote",        "nearest", "forest"};
+    "pairs",    "reduce", "median", "share",   "similarity", "vote",        "nearest", "forest",
+    "texts"};
 
 void eng_plan_describe(const eng_plan *p, eng_buf *out)
 {

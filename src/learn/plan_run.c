@@ -414,6 +414,8 @@ eng_status eng_plan_run_step(const eng_plan_bound *b, const eng_plan_run *r)
     case OP_FOREST:
         eng_plan_run_forest(b, r);
         break;
+    case OP_TEXTS:
+        return eng_plan_run_texts(b, r);
     case OP_COUNT:
         break;
     }

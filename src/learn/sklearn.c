@@ -6,8 +6,8 @@
 /* ---- By name -------------------------------------------------------------------------------------- */
 
 static const eng_sk_row *const tables[] = {
-    eng_sk_linear_rows, eng_sk_tree_rows,   eng_sk_meta_rows,    eng_sk_near_rows,
-    eng_sk_scale_rows,  eng_sk_encode_rows, eng_sk_compose_rows, eng_sk_boost_rows};
+    eng_sk_linear_rows, eng_sk_tree_rows,    eng_sk_meta_rows,  eng_sk_near_rows, eng_sk_scale_rows,
+    eng_sk_encode_rows, eng_sk_compose_rows, eng_sk_boost_rows, eng_sk_text_rows};
 
 const eng_sk_row *eng_sk_find(const eng_py *e)
 {
@@ -137,6 +137,15 @@ const eng_py *eng_sk_names(const eng_py *e)
     return eng_py_is(v, ENG_PY_ARRAY) ? v : NULL;
 }
 
+/* The first step of a model that takes one text, which has no name of its own. */
+static bool first_reads_text(const eng_py *e)
+{
+    for (unsigned i = 0; e && i < ENG_SK_DEPTH; i++, e = inner_of(e))
+        if (eng_str_ends(eng_py_class(e), ENG_STR("Vectorizer")))
+            return true;
+    return false;
+}
+
 /* How many features a model takes, asked of it and of who sees them first. */
 static bool count_features(const eng_py *e, size_t *out, const eng_py **names)
 {
@@ -151,7 +160,8 @@ static bool count_features(const eng_py *e, size_t *out, const eng_py **names)
             *out = eng_py_is(many, ENG_PY_ARRAY) ? many->as.array->count : eng_py_count(many);
             return true;
         }
-        if (eng_py_is_a(e, "LabelEncoder")) {
+        if (eng_py_is_a(e, "LabelEncoder") ||
+            eng_str_ends(eng_py_class(e), ENG_STR("Vectorizer"))) {
             *out = 1;
             return true;
         }
@@ -322,6 +332,8 @@ static eng_status prepare(eng_sk *s, const eng_py *e, const eng_py *listed, eng_
         eng_sk_fail(s, e, "it does not say how many features it takes: is it fitted?");
     else if ((s->inputs = eng_sk_alloc(s, n, sizeof *s->inputs)) != NULL) {
         s->input_count = n;
+        if (n == 1)
+            s->inputs[0].name = first_reads_text(e) ? ENG_STR("text") : ENG_STR("");
         (void)name_inputs(s, names, listed);
     }
     status = eng_plan_failed(s->b, err);

@@ -38,7 +38,16 @@ typedef struct {
     bool text;
     bool filled; /* of a text: `fill` stands for what is missing */
     eng_str fill;
+    struct eng_sk_words *words; /* of a term of a text that is still a vector; else NULL */
+    uint32_t term;
 } eng_sk_col;
+
+/* The vector of a text, of which products are taken without making columns of its terms. */
+typedef struct eng_sk_words {
+    uint32_t input;
+    eng_plan_words how;
+    uint32_t first; /* its columns, once somebody wanted them; ENG_PLAN_NONE */
+} eng_sk_words;
 
 typedef struct {
     eng_sk_col *at;
@@ -85,6 +94,7 @@ extern const eng_sk_row eng_sk_scale_rows[];
 extern const eng_sk_row eng_sk_encode_rows[];
 extern const eng_sk_row eng_sk_compose_rows[];
 extern const eng_sk_row eng_sk_boost_rows[];
+extern const eng_sk_row eng_sk_text_rows[];
 
 /* ---- By name (sklearn.c) ---- */
 
@@ -131,6 +141,11 @@ uint32_t *eng_sk_run_of(eng_sk *s, uint32_t first, size_t n);
 /* Their numbers in the plan: columns that may hold NaN, or columns that must not. */
 uint32_t *eng_sk_loose(eng_sk *s, const eng_py *e, eng_sk_cols x);
 uint32_t *eng_sk_dense(eng_sk *s, const eng_py *e, eng_sk_cols x);
+/* weights[m][x.n] * x + bias (NULL: none): the first of m columns. */
+uint32_t eng_sk_product(eng_sk *s, const eng_py *e, eng_sk_cols x, const double *weights,
+                        const double *bias, size_t m);
+/* The column of one term (sklearn_text.c). */
+uint32_t eng_sk_term(eng_sk *s, const eng_py *e, const eng_sk_col *col);
 /* f of each column, which passes on what is missing. */
 eng_sk_cols eng_sk_map(eng_sk *s, const eng_py *e, eng_plan_fn fn, eng_sk_cols x, const double *a,
                        const double *b);

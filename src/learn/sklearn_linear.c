@@ -116,8 +116,7 @@ static uint32_t product(eng_sk *s, const eng_py *e, eng_sk_cols x, size_t *rows)
     size_t columns = 0, m = 0, n = 0;
     eng_sk_expect(s, e, x);
     const double *w = eng_sk_matrix(s, e, "coef_", &m, &columns);
-    uint32_t *ids = eng_sk_dense(s, e, x);
-    if (!w || !ids)
+    if (!w)
         return ENG_PLAN_NONE;
     if (columns != x.n) {
         eng_sk_fail(s, e, "it has %zu coefficients for %zu columns", columns, x.n);
@@ -133,7 +132,7 @@ static uint32_t product(eng_sk *s, const eng_py *e, eng_sk_cols x, size_t *rows)
             eng_sk_fail(s, e, "an intercept is no number");
     }
     *rows = m;
-    return bias && b && eng_sk_ok(s) ? eng_plan_linear(s->b, ids, x.n, w, bias, m) : ENG_PLAN_NONE;
+    return bias && b && eng_sk_ok(s) ? eng_sk_product(s, e, x, w, bias, m) : ENG_PLAN_NONE;
 }
 
 static void linear(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
@@ -298,11 +297,10 @@ static void discrete_bayes(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out
     bool complement = eng_py_is_a(e, "ComplementNB"), bernoulli = eng_py_is_a(e, "BernoulliNB");
     size_t n = out->k * x.n;
     eng_sk_expect(s, e, x);
-    uint32_t *ids = eng_sk_dense(s, e, x);
     const double *given = eng_sk_vector(s, e, "feature_log_prob_", n);
     const double *prior = eng_sk_vector(s, e, "class_log_prior_", out->k);
     double *w = eng_sk_alloc(s, n, sizeof *w), *bias = eng_sk_alloc(s, out->k, sizeof *bias);
-    if (!ids || !given || !prior || !w || !bias)
+    if (!given || !prior || !w || !bias)
         return;
     for (size_t c = 0; c < out->k; c++) {
         bias[c] = complement && out->k > 1 ? 0 : prior[c];
@@ -312,8 +310,12 @@ static void discrete_bayes(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out
             bias[c] += none;
         }
     }
-    if (bernoulli && eng_sk_attr(e, "binarize"))
-        ids = eng_sk_map_all(s, ENG_PLAN_ABOVE, ids, x.n, eng_sk_number(s, e, "binarize", 0), 0);
+    if (!bernoulli || !eng_sk_attr(e, "binarize")) {
+        likelihoods(s, out, eng_sk_product(s, e, x, w, bias, out->k));
+        return;
+    }
+    uint32_t *ids = eng_sk_map_all(s, ENG_PLAN_ABOVE, eng_sk_dense(s, e, x), x.n,
+                                   eng_sk_number(s, e, "binarize", 0), 0);
     if (ids)
         likelihoods(s, out, eng_plan_linear(s->b, ids, x.n, w, bias, out->k));
 }

@@ -250,7 +250,7 @@ static uint32_t *ids_of(eng_sk *s, const eng_py *e, eng_sk_cols x, bool missing)
 {
     uint32_t *ids = eng_sk_alloc(s, x.n, sizeof *ids);
     for (size_t i = 0; ids && i < x.n; i++) {
-        ids[i] = x.at[i].id;
+        ids[i] = x.at[i].words ? eng_sk_term(s, e, x.at + i) : x.at[i].id;
         if (!missing && x.at[i].origin != ENG_SK_NONE)
             s->inputs[x.at[i].origin].no_missing = true;
         if (x.at[i].text) {

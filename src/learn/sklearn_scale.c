@@ -170,8 +170,8 @@ static eng_sk_cols components(eng_sk *s, const eng_py *e, eng_sk_cols x)
     size_t m = 0, columns = 0;
     eng_sk_expect(s, e, x);
     const double *w = eng_sk_matrix(s, e, "components_", &m, &columns);
-    uint32_t *ids = eng_sk_dense(s, e, x);
-    if (!w || !ids)
+    uint32_t *ids = NULL;
+    if (!w)
         return nothing;
     if (columns != x.n) {
         eng_sk_fail(s, e, "it has components of %zu columns, not %zu", columns, x.n);
@@ -182,11 +182,12 @@ static eng_sk_cols components(eng_sk *s, const eng_py *e, eng_sk_cols x)
         double *minus = eng_sk_alloc(s, x.n, sizeof *minus);
         for (size_t i = 0; mean && minus && i < x.n; i++)
             minus[i] = -mean[i];
-        ids = mean && minus
-                  ? eng_sk_run_of(s, eng_plan_map(s->b, ENG_PLAN_ADD, ids, x.n, minus, NULL), x.n)
-                  : NULL;
+        ids = eng_sk_dense(s, e, x);
+        if (!mean || !minus || !ids)
+            return nothing;
+        x = eng_sk_fresh(s, eng_plan_map(s->b, ENG_PLAN_ADD, ids, x.n, minus, NULL), x.n);
     }
-    uint32_t y = ids ? eng_plan_linear(s->b, ids, x.n, w, NULL, m) : ENG_PLAN_NONE;
+    uint32_t y = eng_sk_product(s, e, x, w, NULL, m);
     if (eng_py_true(eng_py_attr(e, "whiten")) && eng_sk_attr(e, "explained_variance_")) {
         const double *v = eng_sk_vector(s, e, "explained_variance_", m);
         double *scale = eng_sk_alloc(s, m, sizeof *scale);
