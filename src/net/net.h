@@ -287,4 +287,52 @@ eng_status eng_http_fetch(eng_http_client *c, const eng_http_call *call, eng_htt
 eng_str eng_http_answer_header(const eng_http_answer *a, eng_str name);
 void eng_http_answer_clear(eng_http_answer *a);
 
+/* ---- Flows: calls whose answers come bit by bit ------------------------------------------------- */
+
+/*
+ * Any number of calls at once, on one thread: for answers that take their time, such as a language
+ * model's. Only for addresses that the user named: none is checked, no redirect is followed.
+ */
+typedef struct eng_http_flows eng_http_flows;
+
+/* The thread begins with the first call. */
+eng_status eng_http_flows_new(const char *user_agent, eng_http_flows **out,
+                              eng_error *err) ENG_MUST_CHECK;
+/* What is under way ends with ENG_ECANCELLED before this returns; not from within a callback. */
+void eng_http_flows_free(eng_http_flows *f);
+
+typedef struct {
+    int status;             /* 0: no head has come */
+    eng_str type;           /* Content-Type; empty: not said */
+    unsigned retry_after_s; /* 0: not said */
+    bool connected;         /* false: nobody was reached */
+} eng_http_flow_head;
+
+/* All callbacks come from the flows' thread and must not block it; they may begin other calls. */
+typedef struct {
+    const char *method;         /* NULL: POST */
+    const char *url;            /* copied, as what follows */
+    const char *const *headers; /* "Name: value", ending in NULL; may be NULL */
+    eng_str body;
+    unsigned connect_timeout_ms; /* 0: 2 s */
+    unsigned silence_ms;         /* how long nothing may come; 0: 30 s */
+    unsigned timeout_ms;         /* of the whole; 0: ten times the silence */
+    unsigned delay_ms;           /* before it begins: for those who try again */
+    size_t max;                  /* of the body; 0: 64 MiB; more is ENG_EUPSTREAM */
+    /* Bytes of the body, whatever the status; an error ends the call and is its own. */
+    eng_status (*data)(void *ctx, const eng_http_flow_head *head, eng_str bytes, eng_error *err);
+    /* Once, at the end. err is NULL where the whole answer has come, with any status. ENG_EUPSTREAM,
+     * ENG_ETIMEOUT, ENG_ECANCELLED, ENG_ENOMEM else. */
+    void (*done)(void *ctx, const eng_http_flow_head *head, const eng_error *err);
+    /* True: nobody waits any more. Asked now and then, and soon after eng_http_flows_nudge. */
+    bool (*cancelled)(void *ctx);
+    void *ctx;
+} eng_http_flow;
+
+/* done is called if, and only if, this returns ENG_OK. From any thread. */
+eng_status eng_http_flow_begin(eng_http_flows *f, const eng_http_flow *flow,
+                               eng_error *err) ENG_MUST_CHECK;
+/* Some caller may have gone: all are asked. From any thread, at little cost. */
+void eng_http_flows_nudge(eng_http_flows *f);
+
 #endif
