@@ -26,10 +26,14 @@ deps-%:
 # ---- The library and the program -----------------------------------------------------------------
 
 # Everything but serve and cli is the library, which reaches the outside through engenho.h alone.
-LIB_SRC  := $(filter-out src/serve/% src/cli/%,$(wildcard src/*/*.c))
+LIB_SRC  := $(filter-out src/serve/% src/cli/%,$(wildcard src/*/*.[cS]))
 PROG_SRC := $(filter-out src/cli/main.c,$(wildcard src/serve/*.[cS] src/cli/*.c))
 LIB_OBJ  := $(addprefix $(OBJ)/,$(addsuffix .o,$(basename $(LIB_SRC))))
 PROG_OBJ := $(addprefix $(OBJ)/,$(addsuffix .o,$(basename $(PROG_SRC))))
+
+# The prompts are files that the assembler puts into the library.
+$(OBJ)/src/rag/prompts.o: $(wildcard src/rag/prompts/*.txt)
+$(OBJ)/src/rag/prompts.o: INCLUDES += -Wa,-Isrc/rag/prompts
 
 $(OUT)/libengenho.a: $(LIB_OBJ) | $(OUT)/layers
 	$(call say,AR)

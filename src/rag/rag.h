@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "index/index.h"
+#include "llm/llm.h"
 #include "text/text.h"
 #include "json/json.h"
 
@@ -287,5 +288,108 @@ eng_status eng_answer_find(eng_analyzer *analyzer, const eng_question *q,
  * another place. at[i], if not NULL, gets where part i begins. */
 void eng_answer_text(const eng_found_answer *answer, const eng_candidate *candidates, eng_buf *out,
                      size_t *at);
+
+/* ---- Conversations ------------------------------------------------------------------------------------ */
+
+/*
+ * A question that leans on what was asked before ("e qual o prazo?", "how much is it?"), completed with the
+ * subject of the user's questions before it, oldest first. *out is `question` itself where it stands alone.
+ * In the arena.
+ */
+eng_status eng_follow_up(eng_analyzer *analyzer, eng_str question, const eng_str *before,
+                         size_t count, eng_arena *arena, eng_str *out,
+                         eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Prompts -------------------------------------------------------------------------------------------- */
+
+/* What a model is told, by language: from files with the sections [system], [passage], [question] and
+ * [rewrite], those built in or those of a folder. */
+typedef struct eng_prompts eng_prompts;
+
+/* dir may be NULL; a language whose file is not there keeps what is built in. ENG_EUSAGE names the file
+ * and what it lacks. */
+eng_status eng_prompts_load(const char *dir, eng_prompts **out, eng_error *err) ENG_MUST_CHECK;
+void eng_prompts_free(eng_prompts *p);
+
+enum { ENG_FENCE_KEY = 32 };
+
+typedef struct {
+    eng_language language;
+    eng_str question;
+    const eng_candidate *passages; /* best first */
+    size_t count;
+    const eng_llm_message *history; /* oldest first */
+    size_t turns;
+    size_t tokens; /* that the prompt may have */
+    const unsigned char
+        *key; /* [ENG_FENCE_KEY], a secret: nobody can guess the fences that come of it */
+} eng_prompt_request;
+
+typedef struct {
+    eng_llm_message *messages;
+    size_t count;
+    bool *used;   /* of each passage: it is in the prompt, as a whole, or */
+    size_t *cut;  /* its first bytes, to the end of a sentence; 0: as a whole */
+    size_t turns; /* of the history's last that are in the prompt */
+    eng_str fence;
+} eng_prompt_made;
+
+/*
+ * Passages stand before the question, each between two lines that begin with a fence which stands in no
+ * passage, title, question or turn. As many as there is room for, best first, whole; where not even the
+ * first has room, its first sentences. In the arena.
+ */
+eng_status eng_prompt_make(const eng_prompts *p, const eng_prompt_request *what, eng_arena *arena,
+                           eng_prompt_made *out, eng_error *err) ENG_MUST_CHECK;
+/* The prompt that asks for the question to be rewritten so that it stands alone. */
+eng_status eng_prompt_rewrite(const eng_prompts *p, const eng_prompt_request *what,
+                              eng_arena *arena, eng_prompt_made *out,
+                              eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Grounding ------------------------------------------------------------------------------------------ */
+
+/* A sentence of an answer, held against the passages. */
+typedef struct {
+    eng_str text; /* of the answer */
+    bool supported;
+    double support;  /* 0..1 */
+    size_t cites[3]; /* places among the citations, the best first */
+    size_t cite_count;
+} eng_grounded;
+
+/* Of a passage, the sentence that supports. */
+typedef struct {
+    size_t candidate;
+    size_t start, end; /* bytes of the document */
+    double score;
+} eng_ground;
+
+typedef struct {
+    eng_grounded *sentences;
+    size_t count;
+    eng_ground *grounds;
+    size_t ground_count;
+    size_t supported; /* sentences that are */
+    bool refused;     /* the answer says that it has none */
+} eng_grounding;
+
+typedef struct {
+    eng_str answer;
+    eng_str question; /* what it names may be repeated */
+    eng_language language;
+    const eng_candidate *passages;
+    const bool *used; /* those that count; NULL: all */
+    size_t count;
+    const eng_rag_encoder
+        *encoder; /* for what words alone do not decide; may be NULL, or have no dim */
+} eng_ground_request;
+
+/*
+ * A sentence is supported where one passage, or two together, hold every number, date and name in it, and
+ * most of its words that say something; where these are in other words, its meaning has to be near that of
+ * a sentence there. Numbers are equal however they are written ("1.000,00", "mil", "1000"). In the arena.
+ */
+eng_status eng_ground_answer(eng_analyzer *analyzer, const eng_ground_request *what,
+                             eng_arena *arena, eng_grounding *out, eng_error *err) ENG_MUST_CHECK;
 
 #endif
