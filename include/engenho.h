@@ -132,6 +132,16 @@ typedef struct eng_options {
     const char
         *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
                                 although they are not public; NULL: none */
+    /* Who answers questions, by the environment's variables; NULL or 0: as if unset. */
+    const char *llm;        /* ENGENHO_LLM: "ollama:URL#model,openai:URL#model,extract" */
+    const char *ollama_url; /* OLLAMA_BASE_URL */
+    const char *openai_url; /* OPENAI_API_BASE */
+    const char *openai_key; /* OPENAI_API_KEY */
+    const char *llm_model;  /* MODEL: where the others name none */
+    unsigned llm_timeout_s; /* how long a model server may be silent; 0: 120 */
+    unsigned llm_context;   /* tokens of a prompt and its answer; 0: 8,192 */
+    bool llm_pull;          /* a model that Ollama does not have is pulled */
+    const char *prompts;    /* a folder with pt.txt, en.txt, es.txt in place of what is built in */
 } eng_options;
 
 ENG_EXPORT eng_status eng_open(const eng_options *options, eng **out,
@@ -711,6 +721,7 @@ typedef struct eng_result {
     const char *url;
     uint64_t passage; /* its place in the document, from 0: the same wherever the collection is */
     uint64_t start, end; /* bytes of the document's text */
+    uint32_t tokens;     /* of the passage, as its encoder counts */
     const char *text;
     double score;       /* 0 to 1; orders the results: never above that of the one before */
     double dense, bm25; /* each half's, 0 to 1; NaN where it was not asked */
@@ -736,6 +747,131 @@ typedef struct eng_results {
 ENG_EXPORT eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
                                  eng_results **out, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_results_free(eng_results *results);
+
+/* ---- Knowledge: answers ------------------------------------------------------------------------------- */
+
+typedef enum eng_speaker {
+    ENG_SPEAKER_SYSTEM,
+    ENG_SPEAKER_USER,
+    ENG_SPEAKER_ASSISTANT
+} eng_speaker;
+
+/* What was said before, oldest first. */
+typedef struct eng_turn {
+    eng_speaker who;
+    eng_str text;
+} eng_turn;
+
+typedef struct eng_citation {
+    const char *document;
+    const char *title; /* "" for none, as url */
+    const char *url;
+    uint64_t passage;
+    uint64_t start, end; /* bytes of the document's text */
+    const char *quote;   /* which these are */
+    double score;        /* 0 to 1 */
+} eng_citation;
+
+typedef struct eng_said {
+    const char *text; /* a sentence, item or row of the response */
+    bool supported;
+    const uint32_t *citations; /* places among the answer's citations */
+    size_t citation_count;
+} eng_said;
+
+typedef struct eng_passage_use {
+    const char *document;
+    uint64_t passage;
+    uint32_t tokens;
+    bool used;
+    const char *why; /* it was not used; NULL else */
+} eng_passage_use;
+
+typedef struct eng_timing {
+    const char *name;
+    double ms;
+} eng_timing;
+
+typedef struct eng_answer {
+    const char *response;
+    const char *brief; /* the thing itself, a slice of a quote; NULL where there is none */
+    const eng_said *sentences;
+    size_t sentence_count;
+    const eng_citation *citations;
+    size_t citation_count;
+    bool grounded; /* else the response is the refusal, and there are no citations */
+    bool replaced; /* the response is not what the deltas said */
+    double confidence;
+    const char *model; /* who answered: "extract", "ollama:llama3.2:3b" */
+    uint64_t prompt_tokens;
+    uint64_t completion_tokens;
+    /* The ledger. */
+    const char *asked; /* the question as it was looked for, completed from the history */
+    const eng_passage_use *passages;
+    size_t passage_count;
+    const eng_timing *timings;
+    size_t timing_count;
+    const char *fell; /* why providers before this one did not answer; NULL where none failed */
+    bool cached;      /* the answer was remembered */
+    uint64_t cache_entries;
+    uint64_t cache_bytes;
+    /* Where the prompt was asked for: role and text by turns. */
+    const eng_turn *prompt;
+    size_t prompt_count;
+} eng_answer;
+
+typedef struct eng_ask {
+    eng_str question; /* 1 to 8,192 characters */
+    unsigned top_k;   /* passages to look at, 1 to 1000; 0: as many as are of use */
+    double threshold; /* of a passage's score */
+    eng_str filter;   /* JSON; ptr NULL: none */
+    eng_str language; /* a tag; ptr NULL or unknown: the question's */
+    eng_str model;    /* ptr NULL: the chain's; "extract", or the name of a model */
+    const eng_turn *history;
+    size_t turns;
+    bool strict;      /* sentences without support are left out */
+    bool prompt_only; /* no model is asked: the answer holds the prompt that it would get */
+    /* What it is about to be answered from, once; so_far has citations alone. May be NULL, as the next. */
+    void (*candidates)(void *ctx, const eng_answer *so_far);
+    /* A piece of the response as it comes; must not block. */
+    void (*delta)(void *ctx, eng_str text);
+    /* Once, at the end: the answer, to be freed, or NULL and the error. */
+    void (*done)(void *ctx, eng_answer *answer, const eng_error *err);
+    bool (*cancelled)(void *ctx); /* nobody waits any more; may be NULL */
+    void *ctx;
+} eng_ask;
+
+/*
+ * Answers from a collection: by the sentences that answer, verbatim, or by a language model whose every
+ * sentence is held against the passages; or refuses. Looks for passages on this thread, so not from an
+ * event loop; calls back from here or from other threads. The texts of `what` are needed until done.
+ *
+ * Errors, through done: ENG_EINVALID (field question, top_k, threshold, filter, model), ENG_ENOTFOUND,
+ * ENG_EUPSTREAM, ENG_ETIMEOUT, ENG_EBUSY, ENG_ECANCELLED.
+ */
+ENG_EXPORT void eng_ask_begin(eng *e, eng_str collection, const eng_ask *what);
+/* The same, waiting; `done` is not looked at. */
+ENG_EXPORT eng_status eng_ask_wait(eng *e, eng_str collection, const eng_ask *what,
+                                   eng_answer **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_answer_free(eng_answer *answer);
+/* Whoever asked may have gone: `cancelled` is asked soon. From any thread. */
+ENG_EXPORT void eng_ask_nudge(eng *e);
+
+/* The i-th provider of the chain, "ollama:llama3.2:3b"; NULL past the last. */
+ENG_EXPORT const char *eng_answerer(eng *e, size_t i);
+
+/* A request in OpenAI's or Ollama's form, passed on to the first model server that speaks it. */
+typedef struct eng_relay {
+    bool ollama;
+    const char *path; /* "/chat/completions", "/api/chat" */
+    eng_str body;     /* needed until eng_relay_begin returns */
+    eng_status (*data)(void *ctx, int status, eng_str type, eng_str bytes, eng_error *err);
+    void (*done)(void *ctx, int status, const eng_error *err);
+    bool (*cancelled)(void *ctx);
+    void *ctx;
+} eng_relay;
+/* ENG_ENOTFOUND: there is none. done is called where this returns ENG_OK, from another thread. */
+ENG_EXPORT eng_status eng_relay_begin(eng *e, const eng_relay *what, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Reports ------------------------------------------------------------------------------------------ */
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "engine/knowledge.h"
+#include "engine/ask_internal.h"
 #include "kern/kern.h"
 #include "net/net.h"
 #include "text/text.h"
@@ -271,6 +271,8 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
     if (status == ENG_OK)
         status = eng_knowledge_new(e, options, &e->knowledge, err);
     if (status == ENG_OK)
+        status = eng_asks_new(options, &e->asks, err);
+    if (status == ENG_OK)
         status = eng_jobs_start(e, kinds, options->job_threads, err);
     atomic_store(&e->collections, collections);
     return status;
@@ -306,6 +308,7 @@ void eng_close(eng *e)
     if (!e)
         return;
     eng_jobs_stop(e->jobs);
+    eng_asks_free(e->asks);
     eng_keys_clear(e);
     eng_knowledge_free(e->knowledge);
     eng_embedder_free(e->embedder);

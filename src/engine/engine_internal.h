@@ -45,6 +45,7 @@ struct eng {
     struct eng_embedder *embedder;   /* encoder_internal.h */
     eng_hub hub;                     /* where they are pulled from; never changes while open */
     struct eng_knowledge *knowledge; /* knowledge.h */
+    struct eng_asks *asks;           /* ask_internal.h */
 
     _Atomic uint64_t collections;
     _Atomic uint64_t free_bytes; /* of the file system, as of free_ns */

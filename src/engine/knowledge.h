@@ -153,6 +153,7 @@ typedef struct {
     eng_fuse_report fusion; /* of a hybrid search */
     eng_catch *found;       /* as they were read */
     size_t found_count;
+    struct eng_evidence *evidence; /* NULL: nobody asks for it */
 } eng_searching;
 
 /* A reranker reads so many; those behind follow as they were, so that the order does not depend on how
@@ -167,6 +168,25 @@ eng_status eng_refine_check(eng_searching *s, eng_error *err) ENG_MUST_CHECK;
  */
 eng_status eng_refine(eng_searching *s, eng_index_view *view, size_t *distinct,
                       eng_error *err) ENG_MUST_CHECK;
+
+/* ---- What answers are made from (evidence.c, by search.c) ------------------------------------------------ */
+
+typedef struct eng_evidence {
+    eng_candidate *items; /* of the results, in their order */
+    size_t count;
+    const eng_term_share *shares; /* how rare the question's words are; NULL: not known */
+    size_t share_count;
+    bool fresh; /* the index had all that the store had when the search began */
+} eng_evidence;
+
+/* A search, and what an answerer has to know besides; the evidence lives as long as the results. */
+eng_status eng_search_evidence(eng *e, eng_str collection, const eng_search_query *query,
+                               eng_evidence *evidence, eng_results **out,
+                               eng_error *err) ENG_MUST_CHECK;
+/* Nobody writes just now, and the index has followed all that was written. */
+bool eng_evidence_fresh(eng *e, eng_shelf *shelf);
+/* With the shelf's lock held: of what was found, the results. */
+eng_status eng_evidence_fill(eng_searching *s, eng_evidence *out, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Settings ------------------------------------------------------------------------------------------ */
 

@@ -205,6 +205,7 @@ static eng_catch candidate_of(const eng_fused *item, const eng_store_passage *p,
                         .passage = p->place,
                         .start = p->start,
                         .end = p->end,
+                        .tokens = p->tokens,
                         .text = p->text.ptr,
                         .dense = unit_of(ENG_MODE_DENSE, item->score[ENG_MODE_DENSE]),
                         .bm25 = unit_of(ENG_MODE_BM25, item->score[ENG_MODE_BM25]),
@@ -473,12 +474,20 @@ static eng_status run(eng_searching *s, eng_error *err)
         status = encode(s, err);
     if (status == ENG_OK)
         status = find(s, err);
+    if (status == ENG_OK && s->evidence)
+        status = eng_evidence_fill(s, s->evidence, err);
     pthread_rwlock_unlock(&s->shelf->lock);
     return status;
 }
 
 eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query, eng_results **out,
                       eng_error *err)
+{
+    return eng_search_evidence(e, collection, query, NULL, out, err);
+}
+
+eng_status eng_search_evidence(eng *e, eng_str collection, const eng_search_query *query,
+                               eng_evidence *evidence, eng_results **out, eng_error *err)
 {
     uint64_t from = eng_clock_ns();
     eng_status status = check(query, err);
@@ -488,10 +497,15 @@ eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
     if (!f)
         return eng_fail_nomem(err);
     eng_arena_init(&f->arena, 1 << 14, NULL);
-    eng_searching s = {
-        .e = e, .query = query, .out = f, .top_k = query->top_k ? query->top_k : TOP_K};
+    eng_searching s = {.e = e,
+                       .query = query,
+                       .out = f,
+                       .top_k = query->top_k ? query->top_k : TOP_K,
+                       .evidence = evidence};
     eng_store_collection row;
     status = eng_shelf_hold(e, collection, &f->arena, &row, &s.shelf, err);
+    if (status == ENG_OK && evidence)
+        evidence->fresh = eng_evidence_fresh(e, s.shelf);
     if (status == ENG_OK)
         status = run(&s, err);
     eng_shelf_release(e, s.shelf);
