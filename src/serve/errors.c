@@ -92,7 +92,7 @@ static bool is_private(eng_status status)
     return eng_status_http(status) == 500 || status == ENG_ENOSPACE || status == ENG_EREADONLY;
 }
 
-static eng_str message_for(eng_request *req, const eng_error *err)
+eng_str eng_error_message(eng_request *req, const eng_error *err)
 {
     eng_str text = eng_str_of(eng_status_text(err->status));
     if (!is_private(err->status))
@@ -124,7 +124,7 @@ void eng_refuse(eng_request *req, const eng_error *err)
     eng_error_shape shape = req->entry ? req->entry->route->errors : ENG_ERRORS_DETAIL;
     int status = http_status(shape, err->status);
     eng_buf_reset(out); /* whatever the handler had begun */
-    eng_error_write(out, shape, status, message_for(req, err), eng_str_of(err->field));
+    eng_error_write(out, shape, status, eng_error_message(req, err), eng_str_of(err->field));
     eng_reply_headers(req, false);
     eng_exchange_add_header(x, ENG_STR("Content-Type"), ENG_STR("application/json"));
     if (status == 503)

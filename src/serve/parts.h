@@ -130,6 +130,8 @@ void eng_reply_send(eng_reply *out);
  * (500 and above, but not "busy") is logged in full and told to the client in general words. */
 void eng_refuse(eng_request *req, const eng_error *err);
 
+/* What a client is told of an error: our own faults are logged in full, and told in general words. */
+eng_str eng_error_message(eng_request *req, const eng_error *err);
 /* The body alone, in one of the forms. */
 void eng_error_write(eng_buf *out, eng_error_shape shape, int status, eng_str message,
                      eng_str field);

@@ -288,15 +288,20 @@ eng_request *eng_reply_request(const eng_reply *out) { return out->req; }
 
 void eng_reply_stream(eng_reply *out)
 {
+    eng_reply_stream_as(out, out->req->entry->route->reply_type);
+}
+
+void eng_reply_stream_as(eng_reply *out, const char *type)
+{
     const eng_route *route = out->req->entry->route;
     eng_exchange *x = out->req->x;
     out->taken = true;
     eng_reply_headers(out->req, false);
-    if (strcmp(route->reply_type, "text/event-stream") == 0) {
+    if (strcmp(type, "text/event-stream") == 0) {
         eng_exchange_events(x);
         return;
     }
-    eng_exchange_add_header(x, ENG_STR("Content-Type"), eng_str_of(route->reply_type));
+    eng_exchange_add_header(x, ENG_STR("Content-Type"), eng_str_of(type));
     eng_exchange_stream(x, route->status ? route->status : 200);
 }
 

@@ -4,19 +4,26 @@
 #include "base/clock.h"
 
 const eng_route *const eng_route_tables[] = {
-    eng_routes_system,      eng_routes_keys,
-    eng_routes_jobs,        eng_routes_care,
-    eng_routes_models,      eng_routes_embed,
-    eng_routes_collections, eng_routes_documents,
-    eng_routes_search,      NULL,
+    eng_routes_system,
+    eng_routes_keys,
+    eng_routes_jobs,
+    eng_routes_care,
+    eng_routes_models,
+    eng_routes_embed,
+    eng_routes_collections,
+    eng_routes_documents,
+    eng_routes_search,
+    eng_routes_ask,
+    NULL,
 };
 
 /* Shapes with a name of their own in the OpenAPI document. */
 const eng_named_shape eng_named_shapes[] = {
-    {"Health", eng_health_shape}, {"Key", eng_key_shape},
-    {"Job", eng_job_shape},       {"JobBegun", eng_job_begun_shape},
-    {"Model", eng_model_shape},   {"Collection", eng_collection_shape},
-    {"Result", eng_result_shape}, {NULL, NULL},
+    {"Health", eng_health_shape},     {"Key", eng_key_shape},
+    {"Job", eng_job_shape},           {"JobBegun", eng_job_begun_shape},
+    {"Model", eng_model_shape},       {"Collection", eng_collection_shape},
+    {"Result", eng_result_shape},     {"Answer", eng_answer_shape},
+    {"Citation", eng_citation_shape}, {NULL, NULL},
 };
 
 const eng_field eng_page_query[] = {

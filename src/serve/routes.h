@@ -13,6 +13,7 @@ extern const eng_route eng_routes_embed[];
 extern const eng_route eng_routes_collections[];
 extern const eng_route eng_routes_documents[];
 extern const eng_route eng_routes_search[];
+extern const eng_route eng_routes_ask[];
 
 extern const eng_field eng_health_shape[];
 extern const eng_field eng_key_shape[];
@@ -22,6 +23,8 @@ extern const eng_field eng_job_begun_shape[]; /* {"job": id} */
 
 extern const eng_field eng_collection_shape[];
 extern const eng_field eng_result_shape[];
+extern const eng_field eng_answer_shape[];
+extern const eng_field eng_citation_shape[];
 
 /* Answers with a job that has begun. */
 eng_status eng_say_job(eng_reply *out, int64_t job);

@@ -141,5 +141,8 @@ eng_request *eng_reply_request(const eng_reply *out);
 /* For ENG_ON_STREAM: begins a stream of the route's reply_type (server-sent events where that is
  * "text/event-stream"). From here on the exchange is the handler's, which sees to its end. */
 void eng_reply_stream(eng_reply *out);
+/* The same for a route that answers otherwise unless it is asked to stream; also of a reply that was kept
+ * for later. */
+void eng_reply_stream_as(eng_reply *out, const char *type);
 
 #endif
