@@ -97,10 +97,19 @@ typedef enum {
     ENG_SET_HUB,
     ENG_SET_FETCH_ALLOW,
     ENG_SET_FETCH_ROBOTS,
+    ENG_SET_LLM,
+    ENG_SET_LLM_TIMEOUT,
+    ENG_SET_LLM_CONTEXT,
+    ENG_SET_LLM_PULL,
+    ENG_SET_PROMPTS,
     ENG_SET_API_KEY, /* has no flag: command lines are everybody's to read */
     /* Only in the environment, where other programs of the hub look for them too. */
     ENG_SET_HUB_TOKEN,
     ENG_SET_HUB_OFFLINE,
+    ENG_SET_OLLAMA_URL,
+    ENG_SET_OPENAI_URL,
+    ENG_SET_OPENAI_KEY,
+    ENG_SET_LLM_MODEL,
     ENG_SETTINGS
 } eng_setting;
 
@@ -149,6 +158,12 @@ eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path
 eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
                          eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
                          eng_error *err) ENG_MUST_CHECK;
+/* The same as a stream: `data` gets the bytes of a reply that is no error as they come. */
+eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *path, eng_str body,
+                          eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
+                          eng_error *err) ENG_MUST_CHECK;
+/* What an HTTP status means. */
+eng_status eng_cli_status_of(int http);
 /* The path of --collection's routes, "/v1/collections/default/search"; in the command's arena. */
 eng_status eng_cli_collection_path(eng_cli *cli, const char *rest, eng_str *out,
                                    eng_error *err) ENG_MUST_CHECK;

@@ -7,6 +7,7 @@
 extern const eng_cli_command eng_cmd_serve;
 extern const eng_cli_command eng_cmd_ingest;
 extern const eng_cli_command eng_cmd_search;
+extern const eng_cli_command eng_cmd_ask;
 extern const eng_cli_command eng_cmd_collection;
 extern const eng_cli_command eng_cmd_pull;
 extern const eng_cli_command eng_cmd_embed;

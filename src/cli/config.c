@@ -48,10 +48,26 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
     [ENG_SET_FETCH_ROBOTS] = {"--fetch-robots", "on|off",
                               "whether robots.txt is honoured; off for sites of one's own",
                               "on|off"},
+    [ENG_SET_LLM] = {"--llm", "LIST",
+                     "who answers, in order: ollama:URL#model, openai:URL#model, extract", NULL},
+    [ENG_SET_LLM_TIMEOUT] = {"--llm-timeout", "SECONDS", "how long a model server may be silent",
+                             NULL},
+    [ENG_SET_LLM_CONTEXT] = {"--llm-context", "TOKENS", "of a prompt and its answer together",
+                             NULL},
+    [ENG_SET_LLM_PULL] = {"--llm-pull", "WHETHER",
+                          "models that Ollama does not have are pulled: on|off", "on|off"},
+    [ENG_SET_PROMPTS] = {"--prompts", "DIR",
+                         "prompts (pt.txt, en.txt, es.txt) in place of those built in", NULL},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
     [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},
     [ENG_SET_HUB_OFFLINE] = {NULL, NULL, "1: models are not looked for on the hub", NULL},
+    [ENG_SET_OLLAMA_URL] = {NULL, NULL, "without ENGENHO_LLM: an Ollama that answers, then extract",
+                            NULL},
+    [ENG_SET_OPENAI_URL] = {NULL, NULL, "likewise a server that speaks OpenAI's API (with /v1)",
+                            NULL},
+    [ENG_SET_OPENAI_KEY] = {NULL, NULL, "the key that openai: servers are sent", NULL},
+    [ENG_SET_LLM_MODEL] = {NULL, NULL, "the model of servers that are named without one", NULL},
 };
 
 static const setting settings[ENG_SETTINGS] = {
@@ -72,9 +88,18 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_FETCH_ALLOW] = {KIND_TEXT, {"ENGENHO_FETCH_ALLOW"}, NULL, 0, 0, false},
     [ENG_SET_FETCH_ROBOTS] = {KIND_CHOICE, {"ENGENHO_FETCH_ROBOTS"}, "on", 0, 0, false},
     [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
+    [ENG_SET_LLM] = {KIND_TEXT, {"ENGENHO_LLM"}, NULL, 0, 0, false},
+    [ENG_SET_LLM_TIMEOUT] = {KIND_NUMBER, {"ENGENHO_LLM_TIMEOUT"}, "120", 1, 86400, false},
+    [ENG_SET_LLM_CONTEXT] = {KIND_NUMBER, {"ENGENHO_LLM_CONTEXT"}, "8192", 512, 1 << 24, false},
+    [ENG_SET_LLM_PULL] = {KIND_CHOICE, {"ENGENHO_LLM_PULL"}, "off", 0, 0, false},
+    [ENG_SET_PROMPTS] = {KIND_TEXT, {"ENGENHO_PROMPTS"}, NULL, 0, 0, false},
     [ENG_SET_API_KEY] = {KIND_TEXT, {"ENGENHO_API_KEY"}, NULL, 0, 0, true},
     [ENG_SET_HUB_TOKEN] = {KIND_TEXT, {"HF_TOKEN"}, NULL, 0, 0, true},
     [ENG_SET_HUB_OFFLINE] = {KIND_TEXT, {"HF_HUB_OFFLINE"}, NULL, 0, 0, false},
+    [ENG_SET_OLLAMA_URL] = {KIND_TEXT, {"OLLAMA_BASE_URL"}, NULL, 0, 0, false},
+    [ENG_SET_OPENAI_URL] = {KIND_TEXT, {"OPENAI_API_BASE"}, NULL, 0, 0, false},
+    [ENG_SET_OPENAI_KEY] = {KIND_TEXT, {"OPENAI_API_KEY"}, NULL, 0, 0, true},
+    [ENG_SET_LLM_MODEL] = {KIND_TEXT, {"MODEL"}, NULL, 0, 0, false},
 };
 
 typedef struct {
@@ -150,6 +175,15 @@ eng_options eng_cli_engine_options(eng_cli *cli, const char *data)
         .fetch_ignore_robots = strcmp(eng_cli_config_text(cli, ENG_SET_FETCH_ROBOTS), "off") == 0,
         .hub_token = eng_cli_config_text(cli, ENG_SET_HUB_TOKEN),
         .hub_offline = is_on(eng_cli_config_text(cli, ENG_SET_HUB_OFFLINE)),
+        .llm = eng_cli_config_text(cli, ENG_SET_LLM),
+        .ollama_url = eng_cli_config_text(cli, ENG_SET_OLLAMA_URL),
+        .openai_url = eng_cli_config_text(cli, ENG_SET_OPENAI_URL),
+        .openai_key = eng_cli_config_text(cli, ENG_SET_OPENAI_KEY),
+        .llm_model = eng_cli_config_text(cli, ENG_SET_LLM_MODEL),
+        .llm_timeout_s = (unsigned)eng_cli_config_number(cli, ENG_SET_LLM_TIMEOUT),
+        .llm_context = (unsigned)eng_cli_config_number(cli, ENG_SET_LLM_CONTEXT),
+        .llm_pull = is_on(eng_cli_config_text(cli, ENG_SET_LLM_PULL)),
+        .prompts = eng_cli_config_text(cli, ENG_SET_PROMPTS),
     };
 }
 

@@ -46,7 +46,7 @@ eng_status eng_cli_data(eng_cli *cli, const char **out, eng_error *err)
 
 /* ---- Calls ------------------------------------------------------------------------------------------ */
 
-static eng_status status_of_http(int http)
+eng_status eng_cli_status_of(int http)
 {
 #define ENG_ROW(name, value, text, code, exit) {name, code},
     static const struct {
@@ -69,8 +69,8 @@ static eng_status judge(int http, const eng_json *reply, eng_error *err)
     if (detail.len == 0)
         detail = eng_json_text(eng_json_get(error, ENG_STR("message")));
     if (detail.len == 0)
-        return eng_fail(err, status_of_http(http), "the server answered %d", http);
-    return eng_fail(err, status_of_http(http), "%.*s", ENG_FMT(detail));
+        return eng_fail(err, eng_cli_status_of(http), "the server answered %d", http);
+    return eng_fail(err, eng_cli_status_of(http), "%.*s", ENG_FMT(detail));
 }
 
 eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
@@ -132,6 +132,36 @@ eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
     if (status < 0)
         return status;
     if (got.status >= 400 && got.body.len)
+        status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
+    if (status == ENG_OK)
+        status = judge(got.status, answer, err);
+    eng_http_answer_clear(&got);
+    return status;
+}
+
+eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *path, eng_str body,
+                          eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
+                          eng_error *err)
+{
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    const eng_json *answer = NULL;
+    eng_http_answer got = {0};
+    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
+    if (!url.ptr)
+        return eng_fail_nomem(err);
+    eng_http_call call = {.method = method,
+                          .url = url.ptr,
+                          .unix_socket = s->socket,
+                          .headers = headers,
+                          .body = body,
+                          .timeout_ms = CALL_TIMEOUT_MS,
+                          .trusted = true,
+                          .data = data,
+                          .ctx = ctx};
+    eng_status status = eng_http_fetch(s->client, &call, &got, err);
+    if (status < 0)
+        return status;
+    if (got.body.len)
         status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
     if (status == ENG_OK)
         status = judge(got.status, answer, err);

@@ -167,6 +167,8 @@ eng_status eng_llm_new(const eng_llm_options *options, eng_llm **out, eng_error 
     return status;
 }
 
+void eng_llm_stop(eng_llm *l) { eng_http_flows_stop(l->flows); }
+
 void eng_llm_free(eng_llm *l)
 {
     if (!l)

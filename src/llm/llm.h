@@ -52,6 +52,9 @@ typedef struct eng_llm eng_llm;
 /* ENG_EUSAGE: an entry that is none of these, with its name. */
 eng_status eng_llm_new(const eng_llm_options *options, eng_llm **out,
                        eng_error *err) ENG_MUST_CHECK;
+/* What is under way ends with ENG_ECANCELLED, and nothing can be begun any more. */
+void eng_llm_stop(eng_llm *l);
+/* Stops, too. */
 void eng_llm_free(eng_llm *l);
 
 size_t eng_llm_count(const eng_llm *l); /* 1 at least */

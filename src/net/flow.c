@@ -124,18 +124,24 @@ eng_status eng_http_flows_new(const char *user_agent, eng_http_flows **out, eng_
     return ENG_OK;
 }
 
-void eng_http_flows_free(eng_http_flows *f)
+void eng_http_flows_stop(eng_http_flows *f)
 {
-    if (!f)
-        return;
     pthread_mutex_lock(&f->lock);
     f->stopping = true;
     bool running = f->running;
+    f->running = false;
     pthread_mutex_unlock(&f->lock);
     if (running) {
         curl_multi_wakeup(f->multi);
         pthread_join(f->thread, NULL);
     }
+}
+
+void eng_http_flows_free(eng_http_flows *f)
+{
+    if (!f)
+        return;
+    eng_http_flows_stop(f);
     curl_multi_cleanup(f->multi);
     pthread_mutex_destroy(&f->lock);
     eng_free(f->user_agent);

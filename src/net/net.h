@@ -298,7 +298,10 @@ typedef struct eng_http_flows eng_http_flows;
 /* The thread begins with the first call. */
 eng_status eng_http_flows_new(const char *user_agent, eng_http_flows **out,
                               eng_error *err) ENG_MUST_CHECK;
-/* What is under way ends with ENG_ECANCELLED before this returns; not from within a callback. */
+/* What is under way ends with ENG_ECANCELLED before this returns, and nothing can be begun any more; not
+ * from within a callback. */
+void eng_http_flows_stop(eng_http_flows *f);
+/* Stops, too. */
 void eng_http_flows_free(eng_http_flows *f);
 
 typedef struct {
