@@ -821,12 +821,13 @@ typedef struct eng_answer {
 } eng_answer;
 
 typedef struct eng_ask {
-    eng_str question; /* 1 to 8,192 characters */
-    unsigned top_k;   /* passages to look at, 1 to 1000; 0: as many as are of use */
-    double threshold; /* of a passage's score */
-    eng_str filter;   /* JSON; ptr NULL: none */
-    eng_str language; /* a tag; ptr NULL or unknown: the question's */
-    eng_str model;    /* ptr NULL: the chain's; "extract", or the name of a model */
+    eng_str question;     /* 1 to 8,192 characters */
+    eng_search_mode mode; /* how passages are looked for */
+    unsigned top_k;       /* passages to look at, 1 to 1000; 0: as many as are of use */
+    double threshold;     /* of a passage's score */
+    eng_str filter;       /* JSON; ptr NULL: none */
+    eng_str language;     /* a tag; ptr NULL or unknown: the question's */
+    eng_str model;        /* ptr NULL: the chain's; "extract", or the name of a model */
     const eng_turn *history;
     size_t turns;
     bool strict;      /* sentences without support are left out */
@@ -872,6 +873,22 @@ typedef struct eng_relay {
 } eng_relay;
 /* ENG_ENOTFOUND: there is none. done is called where this returns ENG_OK, from another thread. */
 ENG_EXPORT eng_status eng_relay_begin(eng *e, const eng_relay *what, eng_error *err) ENG_MUST_CHECK;
+/* ---- Knowledge: evaluation ------------------------------------------------------------------------------ */
+
+typedef struct eng_evaluation {
+    eng_str
+        questions; /* lines of JSON: {"question","facts"?,"answer"?,"document"?,"answerable"?} */
+    const eng_search_mode *modes; /* a run for each, and for each model; none: hybrid */
+    size_t mode_count;
+    const eng_str *models; /* as in eng_ask; none: the chain's */
+    size_t model_count;
+    unsigned top_k; /* as in eng_ask */
+} eng_evaluation;
+
+/* A job that asks them all and measures what came: recall, MRR, nDCG, facts, refusals, latency, tokens, with
+ * intervals and every question's outcome. ENG_EINVALID names line and field of a question. */
+ENG_EXPORT eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what,
+                                   int64_t *job, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Reports ------------------------------------------------------------------------------------------ */
 

@@ -15,6 +15,7 @@ const eng_cli_command *const eng_cli_commands[] = {
     &eng_cmd_backup,
     &eng_cmd_restore,
     &eng_cmd_doctor,
+    &eng_cmd_eval,
     &eng_cmd_report,
     &eng_cmd_version,
     NULL,

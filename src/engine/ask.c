@@ -324,7 +324,8 @@ static eng_status find_passages(eng_asking *q, eng_error *err)
 {
     eng_error why;
     uint64_t from = eng_clock_ns();
-    eng_search_query query = {.top_k = q->what.top_k ? q->what.top_k : LOOKED_AT,
+    eng_search_query query = {.mode = q->what.mode,
+                              .top_k = q->what.top_k ? q->what.top_k : LOOKED_AT,
                               .threshold = q->what.threshold,
                               .filter = q->what.filter,
                               .cancelled = q->what.cancelled,

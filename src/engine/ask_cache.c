@@ -90,6 +90,7 @@ static void make_key(const eng_asking *q, unsigned char key[KEY_BYTES])
     crypto_generichash_init(&state, NULL, 0, KEY_BYTES);
     add_number(&state, (uint64_t)q->row);
     add_number(&state, q->version);
+    add_number(&state, (uint64_t)q->what.mode);
     add_number(&state, q->what.top_k);
     add_number(&state, (uint64_t)llround(q->what.threshold * 1e9));
     add_number(&state, (uint64_t)q->language);
