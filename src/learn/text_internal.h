@@ -343,8 +343,7 @@ static inline uint32_t eng_text_word_tag(uint64_t hash) { return (uint32_t)hash 
 static inline uint16_t eng_text_part_tag(uint64_t hash) { return (uint16_t)(hash | 1); }
 
 typedef struct {
-    float heat[ENG_TEXT_VIEWS +
-               1]; /* scores are divided by it: by view, and for other sets of fields */
+    float heat[ENG_TEXT_VIEWS];  /* scores are divided by it: by how many fields there are */
     float limit[ENG_TEXT_VIEWS]; /* below it a text is unknown */
     float mean_surprise;
 } eng_text_calibration;

@@ -364,6 +364,8 @@ static void sum_unknown(const eng_text_model *m, const eng_text_word *w, eng_tex
     size_t found = 0, count = 0;
     if (m->head.char_max)
         count = eng_text_grams(w->text, m->head.char_min, m->head.char_max, grams);
+    for (size_t i = 0; i < count; i++) /* none of them is waited for alone */
+        __builtin_prefetch(m->parts + eng_text_slot(grams[i], m->head.part_slots) * m->part_size);
     for (size_t i = 0; i < count; i++)
         found += eng_text_sum_part(m, grams[i], to->runs, &to->runs2);
     to->surprise += eng_text_strange(m->head.rows, found, count);

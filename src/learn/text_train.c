@@ -133,7 +133,8 @@ static int by_familiarity(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The familiarity that so many of the products fall below. */
+/* The familiarity that so many of the products fall below; but where few rows have few words, one new
+ * word among four is no reason. */
 static eng_status find_limit(trainer *t, size_t view)
 {
     eng_text_verdict *v;
@@ -143,7 +144,9 @@ static eng_status find_limit(trainer *t, size_t view)
         return status;
     qsort(v, count, sizeof *v, by_familiarity);
     size_t at = (size_t)(t->corpus.settings.refuse * (double)count);
-    t->calibration.limit[view] = count ? v[at].familiar : 0;
+    float mean = t->calibration.mean_surprise, limit = count ? v[at].familiar : 0;
+    float lenient = 0.9f * (mean - log2f(2 * (1 + (float)t->folds.final.trained)));
+    t->calibration.limit[view] = limit < lenient ? limit : lenient;
     eng_free(v);
     return ENG_OK;
 }
