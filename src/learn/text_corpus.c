@@ -348,7 +348,7 @@ static eng_status find_edges(builder *b, size_t column)
 /* ---- All of it ---- */
 
 eng_status eng_text_corpus_make(const eng_text_rows *rows, const eng_text_settings *settings,
-                                eng_text_corpus *out, eng_error *err)
+                                unsigned one_in, eng_text_corpus *out, eng_error *err)
 {
     *out = (eng_text_corpus){.rows = rows, .settings = *settings};
     builder b = {.c = out, .err = err};
@@ -357,7 +357,8 @@ eng_status eng_text_corpus_make(const eng_text_rows *rows, const eng_text_settin
     for (size_t i = 0; i < rows->columns.number_count && status == ENG_OK; i++)
         status = find_edges(&b, i);
     for (size_t i = 0; i < rows->count && status == ENG_OK; i++)
-        status = take_row(&b, i);
+        if (one_in < 2 || mix(settings->seed + 1, rows->groups[i]) % one_in == 0)
+            status = take_row(&b, i);
     eng_free(b.tokens);
     eng_free(b.counts);
     eng_text_index_clear(&b.seen);

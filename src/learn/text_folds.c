@@ -169,9 +169,10 @@ static eng_status run_task(work *w, unsigned task, const eng_text_hooks *hooks, 
 {
     eng_text_folds *f = w->folds;
     eng_text_fit fit;
+    task += f->only;
     if (task == 0)
         return eng_text_fit_make(f->corpus, f->by_group, ENG_TEXT_NO_FOLD, hooks, &f->final, err);
-    bool rows = w->parted && task + 1 == w->tasks;
+    bool rows = w->parted && task > f->fits;
     const uint8_t *folds = rows ? f->by_row : f->by_group;
     unsigned fold = rows ? 0 : task - 1;
     eng_status status = eng_text_fit_make(f->corpus, folds, fold, hooks, &fit, err);
@@ -209,8 +210,8 @@ static eng_status run_tasks(eng_text_folds *f, const eng_text_hooks *hooks, eng_
 {
     eng_team *team = NULL;
     work w = {.folds = f, .hooks = hooks};
-    w.parted = f->corpus->rows->group_count < f->corpus->rows->count;
-    w.tasks = 1 + f->fits + w.parted;
+    w.parted = !f->only && f->corpus->rows->group_count < f->corpus->rows->count;
+    w.tasks = !f->only + f->fits + w.parted;
     unsigned threads = f->corpus->settings.threads < w.tasks ? f->corpus->settings.threads
                                                              : w.tasks;
     eng_status status = eng_team_new(threads, &team, err);
@@ -242,13 +243,16 @@ static eng_status allocate_slots(eng_text_folds *f, eng_error *err)
     return f->scores && f->surprise && f->words ? ENG_OK : eng_fail_nomem(err);
 }
 
-eng_status eng_text_folds_run(const eng_text_corpus *corpus, const eng_text_hooks *hooks,
-                              eng_text_folds *out, eng_error *err)
+eng_status eng_text_folds_run(const eng_text_corpus *corpus, unsigned fits,
+                              const eng_text_hooks *hooks, eng_text_folds *out, eng_error *err)
 {
     unsigned folds = corpus->settings.folds;
     *out = (eng_text_folds){.corpus = corpus,
                             .folds = folds > 1 ? folds : 5,
-                            .fits = folds > 1 ? folds : 1,
+                            .fits = fits        ? fits
+                                    : folds > 1 ? folds
+                                                : 1,
+                            .only = fits > 0,
                             .stride = corpus->rows->class_count,
                             .row_accuracy = (double)NAN};
     eng_status status = allocate(out, err);

@@ -6,7 +6,10 @@
  *     text_corpus.c    rows to examples and a vocabulary
  *     text_solve.c     examples to weights
  *     text_judge.c     scores to measures            text_measure.c measures to JSON
- *     text_train.c     folds, the final model, what `unknown` goes by
+ *     text_folds.c     cross-validation and the final fit
+ *     text_search.c    better settings
+ *     text_train.c     all of it, and what `unknown` goes by
+ *     text_test.c      rows kept apart, scored by the finished model
  *     text_pack.c      weights to a model's file
  *     text_model.c     a model's file to answers     text_explain.c and to reasons
  */
@@ -158,8 +161,10 @@ typedef struct {
     uint64_t data; /* fingerprint */
 } eng_text_corpus;
 
+/* one_in: of so many groups one is taken, 1: all. */
 eng_status eng_text_corpus_make(const eng_text_rows *rows, const eng_text_settings *settings,
-                                eng_text_corpus *out, eng_error *err) ENG_MUST_CHECK;
+                                unsigned one_in, eng_text_corpus *out,
+                                eng_error *err) ENG_MUST_CHECK;
 void eng_text_corpus_clear(eng_text_corpus *c);
 /* The bin of a number, from 1 on; 0 for NaN. */
 unsigned eng_text_bin(const float edges[ENG_BINS - 1], float number);
@@ -264,6 +269,7 @@ typedef struct {
     const eng_text_corpus *corpus;
     unsigned folds;    /* that groups are dealt to */
     unsigned fits;     /* how many of them are held back in turn */
+    bool only;         /* that is all */
     uint8_t *by_group; /* each example's fold */
     uint8_t *by_row;   /* the same where rows of a group are parted: a leak, to be shown */
     uint32_t *slots;   /* of an example among those that are scored, UINT32_MAX: not scored */
@@ -276,10 +282,20 @@ typedef struct {
     eng_text_fit final;  /* learned from all */
 } eng_text_folds;
 
-/* Deals groups to folds and learns: from all, and from all but one fold at a time; several at once. */
-eng_status eng_text_folds_run(const eng_text_corpus *corpus, const eng_text_hooks *hooks,
-                              eng_text_folds *out, eng_error *err) ENG_MUST_CHECK;
+/* Deals groups to folds and learns: from all, and from all but one fold at a time; several at once.
+ * fits: so many folds are held back in turn, and that is all; 0: those of the settings, and the rest. */
+eng_status eng_text_folds_run(const eng_text_corpus *corpus, unsigned fits,
+                              const eng_text_hooks *hooks, eng_text_folds *out,
+                              eng_error *err) ENG_MUST_CHECK;
 void eng_text_folds_clear(eng_text_folds *f);
+
+/* The best settings that there is time to find (text_search.c); what was tried goes into the object that
+ * is open, as "search". */
+eng_status eng_text_search(const eng_text_rows *rows, const eng_text_hooks *hooks,
+                           eng_text_settings *settings, eng_json_writer *w,
+                           eng_error *err) ENG_MUST_CHECK;
+/* "settings" */
+void eng_text_put_settings(eng_json_writer *w, const eng_text_settings *s);
 
 /* ---- The file (text_pack.c, text_model.c) --------------------------------------------------------------- */
 

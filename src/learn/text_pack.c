@@ -245,7 +245,7 @@ static void put_names(eng_json_writer *w, const char *key, const eng_str *names,
     eng_json_close(w, ']');
 }
 
-static void put_settings(eng_json_writer *w, const eng_text_settings *s)
+void eng_text_put_settings(eng_json_writer *w, const eng_text_settings *s)
 {
     eng_json_name(w, ENG_STR("settings"));
     eng_json_open(w, '{');
@@ -281,7 +281,7 @@ static void pack_names(packer *p)
     for (size_t i = 0; i < r->class_count; i++)
         eng_json_string(&w, r->classes[i].name);
     eng_json_close(&w, ']');
-    put_settings(&w, &p->fit->corpus->settings);
+    eng_text_put_settings(&w, &p->fit->corpus->settings);
     eng_json_close(&w, '}');
 }
 

@@ -279,7 +279,6 @@ static void put_leak(const trainer *t, eng_json_writer *w)
 
 static eng_status put_metrics(trainer *t, eng_json_writer *w)
 {
-    eng_json_open(w, '{');
     eng_json_member(w, "kind", ENG_STR("text"));
     eng_json_name(w, ENG_STR("folds"));
     eng_json_uint(w, t->corpus.settings.folds);
@@ -300,6 +299,7 @@ static eng_status put_metrics(trainer *t, eng_json_writer *w)
     if (status < 0)
         return status;
     eng_json_close(w, '}');
+    eng_text_put_settings(w, &t->corpus.settings);
     eng_json_name(w, ENG_STR("features"));
     eng_json_uint(w, t->corpus.features.count);
     return eng_buf_check(t->metrics, "metrics", t->err);
@@ -307,18 +307,22 @@ static eng_status put_metrics(trainer *t, eng_json_writer *w)
 
 /* ---- All of it ---- */
 
-static eng_status train(trainer *t, const eng_text_settings *settings, const eng_text_hooks *hooks,
+static eng_status train(trainer *t, eng_text_settings *settings, const eng_text_hooks *hooks,
                         eng_text_trained *out)
 {
-    eng_status status = eng_text_corpus_make(t->rows, settings, &t->corpus, t->err);
+    eng_status status = ENG_OK;
+    eng_json_writer w = eng_json_write_to(t->metrics);
+    eng_json_open(&w, '{');
+    if (settings->search_s > 0)
+        status = eng_text_search(t->rows, hooks, settings, &w, t->err);
     if (status == ENG_OK)
-        status = eng_text_folds_run(&t->corpus, hooks, &t->folds, t->err);
+        status = eng_text_corpus_make(t->rows, settings, 1, &t->corpus, t->err);
+    if (status == ENG_OK)
+        status = eng_text_folds_run(&t->corpus, 0, hooks, &t->folds, t->err);
     if (status == ENG_OK)
         status = calibrate(t);
-    if (status < 0)
-        return status;
-    eng_json_writer w = eng_json_write_to(t->metrics);
-    status = put_metrics(t, &w);
+    if (status == ENG_OK)
+        status = put_metrics(t, &w);
     if (status < 0)
         return status;
     eng_json_writer rest = w; /* the model has what is written up to here; "test" may follow */

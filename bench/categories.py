@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Categorising titles: ours against scikit-learn's linear models and fastText, on the same folds of products.
+
+    bench/categories.py [--quality] [--speed] [--size] [--data FILE] [--rounds 5] [--json]
+
+Quality: 5 folds by product; title, title and tags, all texts. One model of ours answers all three; the peers
+have one for each, and the best of several settings, chosen on these very folds. Differences are paired and
+resampled by product. Speed: processor time, interleaved, the median of the rounds. Size: how training grows.
+Needs ../shared/data/elo7 (or --data, a CSV file with the same columns), fastText (Debian) and, for
+scikit-learn, PyPI (build/benchvenv-categories).
+"""
+
+import argparse
+import csv
+import json
+import lzma
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+VENV = ROOT / "build" / "benchvenv-categories"
+OURS = ROOT / "build" / "bench" / "categories" / "ours"
+COLUMNS = ["title", "concatenated_tags", "query"]
+FOLDS = 5
+FASTTEXT = ["-wordNgrams", "2", "-minn", "2", "-maxn", "5", "-epoch", "25", "-lr", "0.5", "-dim", "50", "-bucket", "200000",
+            "-thread", "1", "-verbose", "0"]
+
+
+def prepare():
+    """Once: the peers' environment, in which this script then runs again; and our side."""
+    wanted = ROOT / "bench" / "categories" / "requirements.txt"
+    made = VENV / "made"
+    if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
+        made.touch()
+    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/categories/ours"], check=True)
+    if pathlib.Path(sys.prefix) != VENV:
+        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
+
+
+def read(path):
+    opened = lzma.open if str(path).endswith(".xz") else open
+    with opened(path, "rt", encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    return [[row[c] for c in ["product_id", "category"] + COLUMNS] for row in rows]
+
+
+def write(rows, path):
+    with open(path, "w", encoding="utf-8", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["product_id", "category"] + COLUMNS)
+        out.writerows(rows)
+
+
+def text(row, fields):
+    return " ".join(row[2:2 + fields])
+
+
+def one_a_product(rows):
+    seen = {}
+    for row in rows:
+        seen.setdefault(row[0], row)
+    return list(seen.values())
+
+
+# -- Quality ------------------------------------------------------------------------------------------------
+
+def features():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+    return make_union(
+        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), strip_accents="unicode", token_pattern=r"(?u)\b\w+\b"),
+        TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), strip_accents="unicode"))
+
+
+def sklearn_says(train, test, fields):
+    """name -> categories of the test's products"""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+    pipeline, y = features(), [row[1] for row in train]
+    x = pipeline.fit_transform([text(row, fields) for row in train])
+    asked = pipeline.transform([text(row, fields) for row in test])
+    models = {"LinearSVC C=%g" % c: LinearSVC(C=c) for c in (0.3, 0.6, 1)}
+    models["LogisticRegression C=10"] = LogisticRegression(C=10, max_iter=100, tol=1e-3)
+    return {name: list(m.fit(x, y).predict(asked)) for name, m in models.items()}
+
+
+def fasttext_says(train, test, fields, folder):
+    def plain(row):
+        return "".join(c.lower() if c.isalnum() else " " for c in text(row, fields))
+    names = sorted({row[1] for row in train})
+    with open(folder + "/train.txt", "w", encoding="utf-8") as f:
+        f.writelines("__label__%d %s\n" % (names.index(row[1]), plain(row)) for row in train)
+    with open(folder + "/test.txt", "w", encoding="utf-8") as f:
+        f.writelines(plain(row) + " \n" for row in test)
+    subprocess.run(["fasttext", "supervised", "-input", folder + "/train.txt", "-output", folder + "/ft"] + FASTTEXT,
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    out = subprocess.run(["fasttext", "predict", folder + "/ft.bin", folder + "/test.txt"], check=True, capture_output=True, text=True)
+    said = [names[int(line.split("__label__")[1])] if "__label__" in line else names[0] for line in out.stdout.splitlines()]
+    return {"fastText": said}
+
+
+def ours_says(folder):
+    out = subprocess.run([str(OURS), "say", folder + "/train.csv", folder + "/test.csv", ",".join(COLUMNS)],
+                         check=True, capture_output=True, text=True)
+    return [line.split("\t") for line in out.stdout.splitlines()]
+
+
+def scores(said, right):
+    import numpy as np
+    names, said, right = sorted(set(right)), np.array(said), np.array(right)
+    f1 = []
+    for c in names:
+        tp = np.sum((said == c) & (right == c))
+        f1.append(2 * tp / max(1, np.sum(said == c) + np.sum(right == c)))
+    return float(np.mean(said == right)), float(np.mean(f1))
+
+
+def paired(ours, peer, right, rounds=300):
+    """How much better ours is, and between what: accuracy and macro F1, of resampled products."""
+    import numpy as np
+    rng, found = np.random.default_rng(1), []
+    ours, peer, right = np.array(ours), np.array(peer), np.array(right)
+    for _ in range(rounds):
+        at = rng.integers(0, len(right), len(right))
+        a, b = scores(ours[at], right[at]), scores(peer[at], right[at])
+        found.append((a[0] - b[0], a[1] - b[1]))
+    low, high = np.percentile(found, [2.5, 97.5], axis=0)
+    return [(float(low[i]), float(high[i])) for i in range(2)]
+
+
+def calibration_error(judged, bins=15):
+    judged, error = sorted(judged), 0
+    for i in range(bins):
+        part = judged[i * len(judged) // bins:(i + 1) * len(judged) // bins]
+        error += abs(sum(p for p, _ in part) - sum(ok for _, ok in part))
+    return error / len(judged)
+
+
+def quality(rows, report):
+    rng = random.Random(3)
+    fold = {p: rng.randrange(FOLDS) for p in sorted({row[0] for row in rows})}
+    right, said, sure = [], {}, {}
+    for k in range(FOLDS):
+        train, test = [r for r in rows if fold[r[0]] != k], one_a_product([r for r in rows if fold[r[0]] == k])
+        right += [row[1] for row in test]
+        with tempfile.TemporaryDirectory() as folder:
+            write(train, folder + "/train.csv")
+            write(test, folder + "/test.csv")
+            answers = ours_says(folder)
+            for fields in (1, 2, 3):
+                got = {"ours": [a[2 * fields - 2] for a in answers]}
+                got.update(sklearn_says(one_a_product(train), test, fields))
+                got.update(fasttext_says(one_a_product(train), test, fields, folder))
+                for name, categories in got.items():
+                    said.setdefault((fields, name), []).extend(categories)
+                sure.setdefault(fields, []).extend(float(a[2 * fields - 1]) for a in answers)
+        print("fold %d of %d" % (k + 1, FOLDS), file=sys.stderr)
+    for fields in (1, 2, 3):
+        table = {name: scores(s, right) for (n, name), s in said.items() if n == fields}
+        for name, (accuracy, f1) in table.items():
+            print("# %d texts  %-26s accuracy %.4f  macro F1 %.4f" % (fields, name, accuracy, f1))
+        mine = table["ours"]
+        for i, (what, margin) in enumerate((("accuracy", 0.003), ("macro_f1", 0.006))):
+            best = max((n for n in table if n != "ours"), key=lambda n: table[n][i])
+            low, high = paired(said[fields, "ours"], said[fields, best], right)[i]
+            report("categories.%d.%s" % (fields, what), "%.4f" % mine[i], "%.4f(%s)" % (table[best][i], best), mine[i] - table[best][i],
+                   -margin, "[%.4f, %.4f]" % (low, high))
+        error = calibration_error(list(zip(sure[fields], [a == b for a, b in zip(said[fields, "ours"], right)])))
+        print("categories.%d.calibration_error  ours=%.4f  goal<=0.03  %s" % (fields, error, "ok" if error <= 0.03 else "short"))
+
+
+# -- Speed --------------------------------------------------------------------------------------------------
+
+def speed(rows, rounds, report):
+    from sklearn.svm import LinearSVC
+    products = one_a_product(rows)
+    x, y = features().fit_transform([row[2] for row in products]), [row[1] for row in products]
+    ours, svc, fast = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        write(products, folder + "/all.csv")
+        fasttext_says(products, products[:1], 1, folder)
+        for _ in range(rounds):
+            got = subprocess.run([str(OURS), "fit", folder + "/all.csv", "title"], check=True, capture_output=True, text=True)
+            ours.append([float(v) for v in got.stdout.split()])
+            began = time.process_time()
+            LinearSVC(C=0.3).fit(x, y)
+            svc.append(time.process_time() - began)
+            began = os.times()
+            subprocess.run(["fasttext", "supervised", "-input", folder + "/train.txt", "-output", folder + "/ft"] + FASTTEXT,
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            now = os.times()
+            fast.append(now.children_user + now.children_system - began.children_user - began.children_system)
+        fit, all_of_it = statistics.median(o[2] for o in ours), statistics.median(sum(o[:3]) for o in ours)
+        report("categories.fit", "%.3fs" % fit, "%.3fs(LinearSVC)" % statistics.median(svc), statistics.median(svc) / fit, 5)
+        report("categories.train", "%.3fs" % all_of_it, "%.3fs(fastText)" % statistics.median(fast),
+               statistics.median(fast) / all_of_it, 1)
+        for name, more in (("words", ["--chars", "none"]), ("chars", [])):
+            model = folder + "/m"
+            subprocess.run([str(ROOT / "build" / "engenho"), "train", "text", folder + "/all.csv", "--text", "title", "--model", model,
+                            "--data", folder] + more, check=True, stdout=subprocess.DEVNULL)
+            with open(folder + "/five.txt", "w", encoding="utf-8") as f:
+                f.writelines(row[2] + "\n" for row in products if len(row[2].split()) == 5 and "\n" not in row[2])
+            got = subprocess.run([str(OURS), "titles", model, folder + "/five.txt"], check=True, capture_output=True, text=True)
+            one, batch, opened, size = [float(v) for v in got.stdout.split()]
+            limit = 1000 if name == "words" else 2500
+            print("categories.title.%s  ours=%.0fns  batch=%.0fns  goal<=%dns  %s" % (name, one, batch, limit, "ok" if one <= limit else "short"))
+            print("categories.file.%s  size=%.2fMB  opened=%.2fms  goal<=8MB,5ms  %s"
+                  % (name, size / 1e6, opened, "ok" if size <= 8e6 and opened <= 5 else "short"))
+
+
+# -- Size ---------------------------------------------------------------------------------------------------
+
+def synthetic(count, path):
+    """Titles of five words by Zipf, of 20 classes that each have words of their own."""
+    rng = random.Random(11)
+    syllables = [a + b for a in "bcdfglmnprstv" for b in "aeiou"]
+    words = ["".join(rng.choice(syllables) for _ in range(rng.randint(2, 4))) for _ in range(20000)]
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("product_id,title,category\n")
+        for i in range(count):
+            label = rng.randrange(20)
+            title = [words[min(19999, int(rng.paretovariate(0.7)) - 1)] for _ in range(3)]
+            title += [words[label * 1000 + min(999, int(rng.paretovariate(0.6)) - 1)] for _ in range(2)]
+            f.write("%d,%s,c%d\n" % (i, " ".join(title), label))
+
+
+def size(counts):
+    import math
+    before = None
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            synthetic(count, folder + "/s.csv")
+            times = {}
+            for threads in (1, 2):
+                began, was = time.perf_counter(), os.times()
+                done = subprocess.run(["/usr/bin/env", "python3", "-c",
+                                       "import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL);"
+                                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
+                                       str(ROOT / "build" / "engenho"), "train", "text", folder + "/s.csv", "--model", folder + "/m",
+                                       "--threads", str(threads), "--data", folder], check=True, capture_output=True, text=True)
+                now = os.times()
+                times[threads] = (time.perf_counter() - began, now.children_user + now.children_system - was.children_user - was.children_system)
+            line = "categories.size.%d  1thread=%.1fs  2threads=%.1fs  ratio=%.2f  cpu=%.1fs  memory=%.0fMB" % (
+                count, times[1][0], times[2][0], times[1][0] / times[2][0], times[1][1], int(done.stdout) / 1024)
+            if before:
+                line += "  exponent=%.2f" % (math.log(times[1][1] / before[1]) / math.log(count / before[0]))
+            before = (count, times[1][1])
+            print(line, flush=True)
+
+
+def main():
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "elo7" / "products.csv.xz"))
+    ask.add_argument("--rounds", type=int, default=5)
+    ask.add_argument("--sizes", default="20000,200000")
+    for what in ("quality", "speed", "size", "json"):
+        ask.add_argument("--" + what, action="store_true")
+    asked = ask.parse_args()
+    prepare()
+
+    def report(name, ours, peer, ratio, goal, more=""):
+        if asked.json:
+            print(json.dumps({"name": name, "ours": ours, "peer": peer, "ratio": ratio, "goal": goal, "ok": ratio >= goal}))
+        else:
+            print("%s  ours=%s  peer=%s  ratio=%.4g  goal>=%g  %s %s" % (name, ours, peer, ratio, goal, "ok" if ratio >= goal else "short", more))
+        sys.stdout.flush()
+
+    every = not (asked.quality or asked.speed or asked.size)
+    rows = read(asked.data) if every or asked.quality or asked.speed else []
+    if every or asked.speed:
+        speed(rows, asked.rounds, report)
+    if every or asked.quality:
+        quality(rows, report)
+    if every or asked.size:
+        size([int(n) for n in asked.sizes.split(",")])
+
+
+if __name__ == "__main__":
+    main()
