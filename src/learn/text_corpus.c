@@ -29,13 +29,20 @@ uint32_t eng_text_index_find(const eng_text_index *x, uint64_t hash)
     return x->cap && x->keys[at] ? x->values[at] : NONE;
 }
 
+static void index_clear(eng_text_index *x)
+{
+    eng_free(x->keys);
+    eng_free(x->values);
+    *x = (eng_text_index){0};
+}
+
 static eng_status index_grow(eng_text_index *x, eng_error *err)
 {
     eng_text_index grown = {.cap = x->cap ? x->cap * 2 : 1024, .count = x->count};
     grown.keys = eng_zalloc(grown.cap * sizeof *grown.keys);
     grown.values = eng_alloc_array(grown.cap, sizeof *grown.values);
     if (!grown.keys || !grown.values) {
-        eng_text_index_clear(&grown);
+        index_clear(&grown);
         return eng_fail_nomem(err);
     }
     for (size_t i = 0; i < x->cap; i++) {
@@ -45,12 +52,12 @@ static eng_status index_grow(eng_text_index *x, eng_error *err)
         grown.keys[at] = x->keys[i];
         grown.values[at] = x->values[i];
     }
-    eng_text_index_clear(x);
+    index_clear(x);
     *x = grown;
     return ENG_OK;
 }
 
-eng_status eng_text_index_put(eng_text_index *x, uint64_t hash, uint32_t *out, eng_error *err)
+static eng_status index_put(eng_text_index *x, uint64_t hash, uint32_t *out, eng_error *err)
 {
     eng_status status = x->count * 2 >= x->cap ? index_grow(x, err) : ENG_OK;
     if (status < 0)
@@ -65,13 +72,6 @@ eng_status eng_text_index_put(eng_text_index *x, uint64_t hash, uint32_t *out, e
     }
     *out = x->values[at];
     return ENG_OK;
-}
-
-void eng_text_index_clear(eng_text_index *x)
-{
-    eng_free(x->keys);
-    eng_free(x->values);
-    *x = (eng_text_index){0};
 }
 
 /* ---- Building ---- */
@@ -114,7 +114,7 @@ static eng_status feature_of(builder *b, uint64_t hash, eng_text_kind kind, uint
 {
     eng_text_corpus *c = b->c;
     size_t before = c->features.count;
-    eng_status status = eng_text_index_put(&c->features, hash, out, b->err);
+    eng_status status = index_put(&c->features, hash, out, b->err);
     if (status < 0 || c->features.count == before)
         return status;
     if (before == c->feature_cap) {
@@ -169,7 +169,7 @@ static eng_status take_text(builder *b, eng_str text)
     while (status == ENG_OK && eng_text_words_next(&words, &w)) {
         token t = {.pair = NONE};
         size_t known = c->word_index.count;
-        status = eng_text_index_put(&c->word_index, w.hash, &t.word, b->err);
+        status = index_put(&c->word_index, w.hash, &t.word, b->err);
         if (status == ENG_OK && c->word_index.count != known)
             status = new_word(b, &w);
         if (status == ENG_OK && before && c->settings.word_grams > 1)
@@ -262,7 +262,7 @@ static eng_status add_examples(builder *b, size_t row)
         text = mix(text, f);
         uint32_t at;
         size_t before = b->seen.count;
-        eng_status status = eng_text_index_put(&b->seen, mix(hash, text), &at, b->err);
+        eng_status status = index_put(&b->seen, mix(hash, text), &at, b->err);
         if (status == ENG_OK && b->seen.count > before) {
             eng_text_example e = {.row = (uint32_t)row,
                                   .group = r->groups[row],
@@ -361,7 +361,7 @@ eng_status eng_text_corpus_make(const eng_text_rows *rows, const eng_text_settin
             status = take_row(&b, i);
     eng_free(b.tokens);
     eng_free(b.counts);
-    eng_text_index_clear(&b.seen);
+    index_clear(&b.seen);
     if (status == ENG_OK && !out->example_count)
         status = eng_fail(err, ENG_EINVALID, "no text holds a letter or a digit");
     if (status < 0)
@@ -372,8 +372,8 @@ eng_status eng_text_corpus_make(const eng_text_rows *rows, const eng_text_settin
 void eng_text_corpus_clear(eng_text_corpus *c)
 {
     eng_arena_clear(&c->arena);
-    eng_text_index_clear(&c->word_index);
-    eng_text_index_clear(&c->features);
+    index_clear(&c->word_index);
+    index_clear(&c->features);
     eng_free(c->words);
     eng_free(c->grams);
     eng_free(c->hashes);

@@ -101,9 +101,6 @@ typedef struct {
 
 /* UINT32_MAX where it is not there. */
 uint32_t eng_text_index_find(const eng_text_index *x, uint64_t hash);
-eng_status eng_text_index_put(eng_text_index *x, uint64_t hash, uint32_t *out,
-                              eng_error *err) ENG_MUST_CHECK;
-void eng_text_index_clear(eng_text_index *x);
 
 typedef enum {
     ENG_FEATURE_WORD,
