@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Categorising titles: ours against scikit-learn's linear models and fastText, on the same folds of products.
 
-    bench/categories.py [--quality] [--speed] [--size] [--data FILE] [--rounds 5] [--json]
+    bench/categories.py [--quality] [--speed] [--size] [--folds 5] [--peers sklearn,fasttext] [--rounds 5]
+                        [--data FILE] [--json]
 
 Quality: 5 folds by product; title, title and tags, all texts. One model of ours answers all three; the peers
 have one for each, and the best of several settings, chosen on these very folds. Differences are paired and
@@ -145,11 +146,11 @@ def calibration_error(judged, bins=15):
     return error / len(judged)
 
 
-def quality(rows, report):
+def quality(rows, report, folds, peers):
     rng = random.Random(3)
     fold = {p: rng.randrange(FOLDS) for p in sorted({row[0] for row in rows})}
     right, said, sure = [], {}, {}
-    for k in range(FOLDS):
+    for k in range(folds):
         train, test = [r for r in rows if fold[r[0]] != k], one_a_product([r for r in rows if fold[r[0]] == k])
         right += [row[1] for row in test]
         with tempfile.TemporaryDirectory() as folder:
@@ -158,12 +159,14 @@ def quality(rows, report):
             answers = ours_says(folder)
             for fields in (1, 2, 3):
                 got = {"ours": [a[2 * fields - 2] for a in answers]}
-                got.update(sklearn_says(one_a_product(train), test, fields))
-                got.update(fasttext_says(one_a_product(train), test, fields, folder))
+                if "sklearn" in peers:
+                    got.update(sklearn_says(one_a_product(train), test, fields))
+                if "fasttext" in peers:
+                    got.update(fasttext_says(one_a_product(train), test, fields, folder))
                 for name, categories in got.items():
                     said.setdefault((fields, name), []).extend(categories)
                 sure.setdefault(fields, []).extend(float(a[2 * fields - 1]) for a in answers)
-        print("fold %d of %d" % (k + 1, FOLDS), file=sys.stderr)
+        print("fold %d of %d" % (k + 1, folds), file=sys.stderr)
     for fields in (1, 2, 3):
         table = {name: scores(s, right) for (n, name), s in said.items() if n == fields}
         for name, (accuracy, f1) in table.items():
@@ -187,7 +190,7 @@ def speed(rows, rounds, report):
     ours, svc, fast = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         write(products, folder + "/all.csv")
-        fasttext_says(products, products[:1], 1, folder)
+        fasttext_says(products, products[:1], 1, folder)  # writes what it is trained on below
         for _ in range(rounds):
             got = subprocess.run([str(OURS), "fit", folder + "/all.csv", "title"], check=True, capture_output=True, text=True)
             ours.append([float(v) for v in got.stdout.split()])
@@ -261,6 +264,8 @@ def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "elo7" / "products.csv.xz"))
     ask.add_argument("--rounds", type=int, default=5)
+    ask.add_argument("--folds", type=int, default=FOLDS, help="judge only so many of the five")
+    ask.add_argument("--peers", default="sklearn,fasttext")
     ask.add_argument("--sizes", default="20000,200000")
     for what in ("quality", "speed", "size", "json"):
         ask.add_argument("--" + what, action="store_true")
@@ -279,7 +284,7 @@ def main():
     if every or asked.speed:
         speed(rows, asked.rounds, report)
     if every or asked.quality:
-        quality(rows, report)
+        quality(rows, report, min(asked.folds, FOLDS), asked.peers.split(","))
     if every or asked.size:
         size([int(n) for n in asked.sizes.split(",")])
 
