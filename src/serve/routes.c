@@ -14,6 +14,7 @@ const eng_route *const eng_route_tables[] = {
     eng_routes_documents,
     eng_routes_search,
     eng_routes_ask,
+    eng_routes_chat,
     eng_routes_evaluate,
     NULL,
 };

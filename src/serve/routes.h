@@ -14,6 +14,7 @@ extern const eng_route eng_routes_collections[];
 extern const eng_route eng_routes_documents[];
 extern const eng_route eng_routes_search[];
 extern const eng_route eng_routes_ask[];
+extern const eng_route eng_routes_chat[];
 extern const eng_route eng_routes_evaluate[];
 
 extern const eng_field eng_health_shape[];

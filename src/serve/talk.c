@@ -166,7 +166,7 @@ eng_status eng_talk_begin(eng_talk *t, eng_reply *out, const eng_ask *ask, bool 
     eng_buf_init(&t->waiting, WAITING_MAX + FRAME_MAX);
     eng_buf_init(&t->scratch, FRAME_MAX);
     what.candidates = candidates;
-    what.delta = delta;
+    what.delta = t->stream ? delta : NULL;
     what.done = done;
     what.cancelled = gone;
     what.ctx = t;
