@@ -213,7 +213,7 @@ eng_status eng_segment_list(const eng_segment *s, const eng_entry *e, const unsi
 extern const float eng_bm25_k1, eng_bm25_b;
 uint8_t eng_norm_of(uint32_t length); /* in steps of a sixteenth of itself */
 uint32_t eng_norm_length(uint8_t norm);
-/* k1 * (1 - b + b * length / mean) for each norm. */
+/* k1 * (1 - b + b * length / mean) for each norm; the shortest are not favoured without end. */
 void eng_norm_table(float mean, float out[256]);
 
 /* Writing: terms by ascending key, rows ascending within each. */

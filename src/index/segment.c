@@ -25,6 +25,10 @@ enum { ROWS_MAX = 1 << 28, IMPACT_ONE = 65535, LIST_MAX = 1 << 30 };
 /* What docs/retrieval.md found best over three sets of questions. */
 const float eng_bm25_k1 = 0.9F, eng_bm25_b = 0.65F;
 
+/* Of the mean: what is shorter counts as long as this. It is the end of a text that was cut more often
+ * than a text that says one thing. */
+static const float SHORTEST = 0.6F;
+
 uint8_t eng_norm_of(uint32_t length)
 {
     unsigned shift = 0;
@@ -44,10 +48,11 @@ uint32_t eng_norm_length(uint8_t norm)
 
 void eng_norm_table(float mean, float out[256])
 {
-    for (unsigned i = 0; i < 256; i++)
-        out[i] = eng_bm25_k1 *
-                 (1 - eng_bm25_b +
-                  eng_bm25_b * (float)eng_norm_length((uint8_t)i) / (mean > 0 ? mean : 1.0F));
+    for (unsigned i = 0; i < 256; i++) {
+        float length = (float)eng_norm_length((uint8_t)i) / (mean > 0 ? mean : 1.0F);
+        length = length > SHORTEST ? length : SHORTEST;
+        out[i] = eng_bm25_k1 * (1 - eng_bm25_b + eng_bm25_b * length);
+    }
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------- */

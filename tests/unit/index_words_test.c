@@ -157,8 +157,8 @@ static double plain_score(const plain *p, size_t i, const size_t *words, size_t 
             df += p->alive[d] && p->counts[d][words[k]] > 0;
         double idf = log(1 + (docs - df + 0.5) / (df + 0.5));
         double length = (double)eng_norm_length(eng_norm_of(p->lengths[i]));
-        double norm = (double)eng_bm25_k1 *
-                      (1 - (double)eng_bm25_b + (double)eng_bm25_b * length / mean);
+        double part = length / mean > 0.6 ? length / mean : (double)0.6F;
+        double norm = (double)eng_bm25_k1 * (1 - (double)eng_bm25_b + (double)eng_bm25_b * part);
         score += tf > 0 ? idf * tf / (tf + norm) : 0;
     }
     return score;
