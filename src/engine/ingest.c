@@ -107,6 +107,45 @@ static bool is_fatal(eng_status status) { return status == ENG_ENOMEM || status 
 
 /* ---- Flushing a group ---- */
 
+/* Moves texts that are there already out of the way, and notes for each which of those left it is. */
+static eng_status find_equal(eng_str *texts, size_t count, size_t *which, size_t *distinct,
+                             eng_error *err)
+{
+    eng_map seen;
+    eng_status status = ENG_OK;
+    eng_map_init(&seen);
+    *distinct = 0;
+    for (size_t i = 0; i < count && status == ENG_OK; i++) {
+        uintptr_t before = (uintptr_t)eng_map_get(&seen, texts[i]);
+        which[i] = before ? before - 1 : *distinct;
+        if (before)
+            continue;
+        texts[*distinct] = texts[i];
+        status = eng_map_put(&seen, texts[i], (void *)(uintptr_t)++ * distinct, NULL, err);
+    }
+    eng_map_clear(&seen);
+    return status < 0 ? status : ENG_OK;
+}
+
+/* The texts' vectors, each text once: what passages overlap in, and what pages repeat, comes often. */
+static eng_status encode_once(intake *in, eng_str *texts, size_t count, float *vectors,
+                              eng_error *err)
+{
+    size_t dim = in->encoder.dim, distinct = 0;
+    size_t *which = eng_arena_array(&in->arena, count + 1, sizeof *which);
+    eng_status status = which ? find_equal(texts, count, which, &distinct, err)
+                              : eng_fail_nomem(err);
+    for (size_t at = 0; status == ENG_OK && at < distinct; at += EMBED) {
+        size_t some = distinct - at < EMBED ? distinct - at : EMBED;
+        status = cancelled(in) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
+                               : in->encoder.encode(in->encoder.ctx, texts + at, some, false,
+                                                    vectors + at * dim, err);
+    }
+    for (size_t i = count; status == ENG_OK && i-- > 0;) /* which[i] <= i: nothing is lost */
+        memmove(vectors + i * dim, vectors + which[i] * dim, dim * sizeof *vectors);
+    return status;
+}
+
 /* All units of the group in one row, so that calls of the encoder are as large as they may be. */
 static eng_status embed(intake *in, eng_error *err)
 {
@@ -130,12 +169,7 @@ static eng_status embed(intake *in, eng_error *err)
         for (size_t k = 0; k < in->group[i].unit_count; k++)
             texts[at++] = in->group[i].units[k].text;
     }
-    for (at = 0; status == ENG_OK && at < n; at += EMBED) {
-        size_t some = n - at < EMBED ? n - at : EMBED;
-        status = cancelled(in) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
-                               : in->encoder.encode(in->encoder.ctx, texts + at, some, false,
-                                                    vectors + at * dim, err);
-    }
+    status = encode_once(in, texts, n, vectors, err);
     in->out->report.embed_ms += since(from);
     return status;
 }

@@ -510,6 +510,7 @@ static eng_status make_anew(eng *e, eng_shelf *s, eng_error *err)
     s->index = fresh.index;
     s->seq = fresh.seq;
     pthread_rwlock_unlock(&s->lock);
+    eng_knowledge_wake(e);
     return ENG_OK;
 }
 
@@ -538,6 +539,7 @@ static eng_status open_shelf(eng *e, eng_shelf *s, int64_t generation, eng_error
         status = refill(e, &fresh, &why);
     if (status == ENG_OK) {
         publish(e, s, &fresh);
+        eng_knowledge_wake(e); /* what was filled is flushed and grown, though nobody writes */
         return ENG_OK;
     }
     if (fresh.index)
