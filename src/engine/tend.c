@@ -1,7 +1,8 @@
 /*
  * The care of indexes: small pieces to large ones, what is in memory to files, the store's log of changes
  * shortened by what is in files. One thread of low priority does it, begun by the first write, a piece at
- * a time, so that a writer waits for one piece at most. What it leaves undone costs time, never data.
+ * a time. It holds a shelf as who searches does, so no writer waits for it: the index itself says when its
+ * care and its writers exclude each other, and that is short. What it leaves undone costs time, never data.
  */
 #include "base/error.h"
 #include "engine/knowledge.h"
@@ -26,7 +27,7 @@ static void forget(eng *e, eng_shelf *s)
     (void)forgotten; /* a longer log is all that a failure leaves */
 }
 
-/* One piece for a shelf; true: there is more. With `writing` held. */
+/* One piece for a shelf; true: there is more. With `lock` held for reading: the index stays where it is. */
 static bool tend_shelf(eng *e, eng_shelf *s)
 {
     bool more = false;
@@ -39,11 +40,11 @@ static bool tend_shelf(eng *e, eng_shelf *s)
     return more;
 }
 
-/* The next shelf behind `after` that nobody writes to, held; NULL: none. With the registry's lock held. */
+/* The next shelf whose index nobody exchanges, held; NULL: none. With the registry's lock held. */
 static eng_shelf *next_shelf(eng_shelf *s)
 {
     for (; s; s = s->next) {
-        if (!s->dropped && pthread_mutex_trylock(&s->writing) == 0) {
+        if (!s->dropped && pthread_rwlock_tryrdlock(&s->lock) == 0) {
             s->users++;
             return s;
         }
@@ -63,7 +64,7 @@ static bool tend_all(eng *e)
         if (!s)
             return any;
         any |= tend_shelf(e, s);
-        pthread_mutex_unlock(&s->writing);
+        pthread_rwlock_unlock(&s->lock);
     }
 }
 
