@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- What it is told ---- */

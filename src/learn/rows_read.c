@@ -5,6 +5,7 @@
 #include "json/json.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* ---- Columns ---- */
 

@@ -238,6 +238,27 @@ static void logistic_regression_learns_too(void **state)
     eng_text_trained_clear(&t);
 }
 
+static void a_search_keeps_what_is_best_and_says_what_it_tried(void **state)
+{
+    (void)state;
+    eng_text_rows *few = make_rows(60);
+    eng_text_trained t = trained_on(
+        few, (eng_text_settings){.threads = 2, .folds = 2, .search_s = 1000});
+    eng_str m = eng_buf_view(&t.metrics);
+    assert_non_null(memmem(m.ptr, m.len, "\"search\":[{\"score\":", 19));
+    assert_non_null(memmem(m.ptr, m.len, "\"round\":3", 9));
+    assert_true(t.accuracy > 0.9);
+    eng_text_trained_clear(&t);
+    /* no time for any: what was asked for */
+    t = trained_on(few,
+                   (eng_text_settings){.threads = 1, .folds = 2, .cost = 0.7, .search_s = 1e-9});
+    m = eng_buf_view(&t.metrics);
+    assert_non_null(memmem(m.ptr, m.len, "\"search\":[]", 11));
+    assert_non_null(memmem(m.ptr, m.len, "\"cost\":0.7,", 11));
+    eng_text_trained_clear(&t);
+    eng_text_rows_free(few);
+}
+
 static void metrics_hold_what_a_report_needs(void **state)
 {
     (void)state;
@@ -399,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_model_says_what_it_is),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(logistic_regression_learns_too),
+        cmocka_unit_test(a_search_keeps_what_is_best_and_says_what_it_tried),
         cmocka_unit_test(metrics_hold_what_a_report_needs),
         cmocka_unit_test(test_rows_are_scored_by_the_model),
         cmocka_unit_test(too_little_is_said),
