@@ -412,7 +412,7 @@ def ablate(run):
     """Learned anew without a group of features; the choice set anew for the same mean length."""
     groups = {"nothing": [], "overlap": ["cover", "names", "bm25", "bm25_lag", "cover_lag", "exact"], "neighbours": ["window", "before"],
               "closeness": ["pairs", "tight"], "the passage's scores": ["fused", "fused_lag", "rank", "words", "whole"],
-              "vectors": ["cosine", "cosine_lag"], "kind of answer": ["answers", "near", "things"], "length, place, form": ["fresh", "length", "place", "first", "commas", "colon", "subject"]}
+              "vectors": ["cosine", "cosine_lag"], "kind of answer": ["answers", "near", "things", "cue", "defines", "early"], "length, place, form": ["fresh", "length", "place", "first", "commas", "colon", "subject"]}
     rows = [r for r in run.half(0, "all", "own") if r["gold"]]
     test = [r for r in run.half(1, "all", "own") if r["gold"]]
     for name, dropped in groups.items():

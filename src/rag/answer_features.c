@@ -38,16 +38,20 @@ enum {
     F_LIST,    /* an item or a row */
     F_COMMAS,
     F_COLON,
-    F_EXACT, /* share of what is met that is met by the very stem */
+    F_EXACT,   /* share of what is met that is met by the very stem */
+    F_CUE,     /* why, how, which: a word of causes or means, an enumeration */
+    F_DEFINES, /* what is: the term is the subject, and a copula follows */
+    F_EARLY,   /* what is: near the beginning of its document */
     F_COUNT
 };
 _Static_assert((size_t)F_COUNT <= FEATURES, "FEATURES holds them");
 
 const char *const eng_feature_names[] = {
-    "cover",      "names",   "window", "before", "head",      "whole",  "bm25",  "bm25_lag",
-    "cover_lag",  "pairs",   "tight",  "fused",  "fused_lag", "rank",   "words", "cosine",
-    "cosine_lag", "answers", "near",   "things", "fresh",     "length", "place", "first",
-    "subject",    "under",   "list",   "commas", "colon",     "exact",
+    "cover",    "names",     "window",     "before",  "head",  "whole",     "bm25",
+    "bm25_lag", "cover_lag", "pairs",      "tight",   "fused", "fused_lag", "rank",
+    "words",    "cosine",    "cosine_lag", "answers", "near",  "things",    "fresh",
+    "length",   "place",     "first",      "subject", "under", "list",      "commas",
+    "colon",    "exact",     "cue",        "defines", "early",
 };
 const size_t eng_feature_count = F_COUNT;
 _Static_assert(sizeof eng_feature_names / sizeof *eng_feature_names == (size_t)F_COUNT,
@@ -178,21 +182,20 @@ static void look_at_things(const search_state *s, unit *u, double *answers, doub
         *answers = 1;
         *near = closeness > *near ? closeness : *near;
     }
-    switch (s->q->kind) {
+}
+
+/* Signs of an explanation. */
+static bool has_cue(eng_ask_kind kind, const unit *u)
+{
+    switch (kind) {
     case ENG_ASK_WHY:
-        *answers = u->cause;
-        break;
+        return u->cause;
     case ENG_ASK_HOW:
-        *answers = u->means;
-        break;
+        return u->means;
     case ENG_ASK_LIST:
-        *answers = u->commas >= 2 || u->kind == UNIT_ITEM || u->kind == UNIT_ROW;
-        break;
-    case ENG_ASK_DEFINITION:
-        *answers = u->first_copula;
-        break;
+        return u->commas >= 2 || u->kind == UNIT_ITEM || u->kind == UNIT_ROW;
     default:
-        break;
+        return false;
     }
 }
 
@@ -242,7 +245,7 @@ static void describe(search_state *s, size_t i)
     const unit *before = neighbour(s, i, -1), *behind = neighbour(s, i, 1);
     const float *b = before ? before->hit : NULL;
     double answers = 0, near = 0, cover = eng_units_cover(s, u->hit);
-    bool subject = begins_with_term(u);
+    bool subject = begins_with_term(u), defines = s->q->kind == ENG_ASK_DEFINITION;
     look_at_things(s, u, &answers, &near);
     double bm25 = bm25_of(u, cover);
     double f[F_COUNT] = {
@@ -271,6 +274,9 @@ static void describe(search_state *s, size_t i)
         [F_COMMAS] = log1p((double)u->commas),
         [F_COLON] = u->colon,
         [F_EXACT] = exactness(s, u),
+        [F_CUE] = has_cue(s->q->kind, u),
+        [F_DEFINES] = defines && u->first_copula,
+        [F_EARLY] = defines ? 1 / (1 + (double)u->start / 1000) : 0,
     };
     for (size_t k = 0; k < F_COUNT; k++)
         u->features[k] = (float)f[k];

@@ -329,8 +329,58 @@ static void items_and_rows_are_pieces_of_their_own(void **state)
     (void)state;
     begin(&b);
     eng_candidate c[] = {passage(list, 1), passage(table, 2)};
+    found(&b, "Qual é o horário da feira no domingo?", c, 2);
+    assert_says(&b, "9h às 12h");
     found(&b, "Quanto custa o mel?", c, 2);
     assert_says(&b, "R$ 28,50");
+    end(&b);
+}
+
+static void the_phrase_is_a_slice_of_a_part(void **state)
+{
+    static const struct {
+        const char *question, *text, *phrase;
+    } cases[] = {
+        {"Em que ano foi aberto o teatro?",
+         "O teatro foi aberto em 1887 com uma ópera. Chove muito.", "1887"},
+        {"Quem projetou o teatro?",
+         "O teatro tem cem lugares. Foi Ana Moura quem projetou o teatro.", "Ana Moura"},
+        {"Quanto custa o queijo?", "O queijo custa R$ 42,00 na feira. O pão é da casa.",
+         "R$ 42,00"},
+        {"How many seats does the theatre have?", "The theatre has 320 seats. It is old.", "320"},
+    };
+    bench b;
+    (void)state;
+    begin(&b);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        eng_candidate c[] = {passage(cases[i].text, 1)};
+        eng_found_answer a = found(&b, cases[i].question, c, 1);
+        assert_true(a.brief_part < a.count);
+        assert_true(a.parts[a.brief_part].start <= a.brief_start);
+        assert_true(a.brief_end <= a.parts[a.brief_part].end);
+        assert_true(a.brief_score > 0 && a.brief_score <= 1);
+        eng_str phrase = eng_str_sub(c[0].text, a.brief_start, a.brief_end - a.brief_start);
+        if (eng_str_find(phrase, eng_str_of(cases[i].phrase)) == SIZE_MAX)
+            fail_msg("%s: expected '%s', got '%.*s'", cases[i].question, cases[i].phrase,
+                     ENG_FMT(phrase));
+    }
+    end(&b);
+}
+
+static void parts_say_where_they_begin_in_the_text(void **state)
+{
+    size_t at[8];
+    bench b;
+    (void)state;
+    begin(&b);
+    eng_candidate c[] = {passage(bridge, 1)};
+    eng_found_answer a = found(&b, "O que é a Ponte Velha?", c, 1);
+    assert_in_range(a.count, 1, 8);
+    eng_buf_reset(&b.text);
+    eng_answer_text(&a, c, &b.text, at);
+    for (size_t i = 0; i < a.count; i++)
+        assert_memory_equal(b.text.data + at[i], bridge + a.parts[i].start,
+                            a.parts[i].end - a.parts[i].start);
     end(&b);
 }
 
@@ -413,6 +463,8 @@ int main(void)
         cmocka_unit_test(a_threshold_decides),
         cmocka_unit_test(no_answer_is_longer_than_it_may_be),
         cmocka_unit_test(items_and_rows_are_pieces_of_their_own),
+        cmocka_unit_test(the_phrase_is_a_slice_of_a_part),
+        cmocka_unit_test(parts_say_where_they_begin_in_the_text),
         cmocka_unit_test(words_that_are_glued_together_are_found),
         cmocka_unit_test(a_heading_or_question_is_no_answer),
         cmocka_unit_test(any_bytes_are_a_passage_and_a_question),
