@@ -130,6 +130,13 @@ typedef struct eng_options {
     bool
         fetch_ignore_robots; /* pages are fetched although a robots.txt forbids it: of one's own sites */
     const char
+        *text_model;     /* a file that was trained on texts, served as "categories"; NULL: none */
+    const char *dataset; /* what a job trains on that names no file; NULL: nothing */
+    bool history_off;    /* predictions are not kept */
+    bool history_sync;   /* they are on the disk before they are answered */
+    uint64_t history_bytes; /* how many of them are kept; 0: 1 GiB */
+    unsigned history_days;  /* and how long; 0: as long as there is room */
+    const char
         *fetch_allow; /* hosts and addresses, parted by commas, that pages may be fetched from
                                 although they are not public; NULL: none */
     /* Who answers questions, by the environment's variables; NULL or 0: as if unset. */
@@ -889,6 +896,225 @@ typedef struct eng_evaluation {
  * intervals and every question's outcome. ENG_EINVALID names line and field of a question. */
 ENG_EXPORT eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what,
                                    int64_t *job, eng_error *err) ENG_MUST_CHECK;
+/* ---- Predictors: models for tables and for texts ------------------------------------------------------- */
+
+/*
+ * Models that were loaded, each by its name and with its versions: a file that a library wrote for a
+ * table's rows, or what was trained on texts. The file is kept by its content; a table's is read once,
+ * executing nothing, and kept as a plan that is mapped from then on. The newest version is active until
+ * another is chosen; of each kind the model that was loaded or chosen last is the one in use.
+ */
+typedef enum eng_predictor_kind { ENG_PREDICTOR_TABLE = 1, ENG_PREDICTOR_TEXT } eng_predictor_kind;
+
+/* What a row has, in this order. */
+typedef struct eng_feature {
+    eng_str name;
+    bool text;                 /* else a number */
+    bool integer;              /* a whole number */
+    bool missing;              /* may be null */
+    bool unknown;              /* values beside the categories are taken */
+    const eng_str *categories; /* of a text; NULL: any */
+    size_t category_count;
+    bool ranged; /* low and high are known */
+    double low, high;
+} eng_feature;
+
+typedef enum eng_label_type {
+    ENG_LABEL_INT,
+    ENG_LABEL_DOUBLE,
+    ENG_LABEL_BOOL,
+    ENG_LABEL_TEXT
+} eng_label_type;
+typedef struct eng_label {
+    eng_label_type type;
+    double number;
+    eng_str text;
+} eng_label;
+
+typedef struct eng_predictor_info {
+    eng_predictor_kind kind;
+    const char *name;
+    uint32_t version; /* from 1 */
+    const char *format;
+    const char *filename; /* as it was sent; "" where that was not said */
+    const char *about;    /* what it is, for people */
+    uint64_t bytes;
+    int64_t loaded_ms;
+    const eng_feature *inputs; /* of a text model: its texts, then its numbers */
+    size_t input_count;
+    size_t text_count;
+    bool classifies;          /* what is predicted counts in `classes` */
+    size_t outputs;           /* numbers a row */
+    const eng_label *classes; /* of a text model: the categories */
+    size_t class_count;
+    bool has_shares; /* it knows probabilities */
+} eng_predictor_info;
+
+/* A version that is held: it does not change, and is there until it is given back, whatever becomes of
+ * its model meanwhile. Any number of threads may predict with it. */
+typedef struct eng_predictor eng_predictor;
+
+/* The active version of a model; of the one in use where name is empty. ENG_EBUSY: none is loaded, or
+ * it cannot be opened; ENG_ENOTFOUND: no such name. From memory: fit for an event loop. */
+ENG_EXPORT eng_status eng_predictor_take(eng *e, eng_predictor_kind kind, eng_str name,
+                                         eng_predictor **out, eng_error *err) ENG_MUST_CHECK;
+/* NULL is fine. */
+ENG_EXPORT void eng_predictor_give(eng_predictor *p);
+/* Borrowed from the predictor. */
+ENG_EXPORT const eng_predictor_info *eng_predictor_about(const eng_predictor *p);
+
+typedef struct eng_load {
+    eng_predictor_kind kind;
+    eng_str name;     /* empty: made from the file's */
+    eng_str filename; /* as it was sent; may be empty */
+    eng_str bytes;    /* the file; or, where ptr is NULL: */
+    const char *path; /* below the models' folders, absolute or as seen from DATA/models */
+} eng_load;
+/* The file is read and refused, or becomes a version, durable and active; *out, if not NULL, holds it.
+ * ENG_EMALFORMED and its like: no model, damaged, or one that is not run; the model in use stays. */
+ENG_EXPORT eng_status eng_predictor_load(eng *e, const eng_load *what, eng_predictor **out,
+                                         eng_error *err) ENG_MUST_CHECK;
+/* Another version becomes active; 0: the one that was active before. *out as above. */
+ENG_EXPORT eng_status eng_predictor_choose(eng *e, eng_predictor_kind kind, eng_str name,
+                                           uint32_t version, eng_predictor **out,
+                                           eng_error *err) ENG_MUST_CHECK;
+
+/* The file that eng_options.text_model names, loaded (as "categories") where it is not what it was when
+ * it was last looked at. *changed tells. Where it is damaged, what is in use stays. */
+ENG_EXPORT eng_status eng_predictor_follow(eng *e, bool *changed, eng_error *err) ENG_MUST_CHECK;
+
+typedef struct eng_predictor_version {
+    uint32_t version;
+    const char *format;
+    const char *filename;
+    const char *about;
+    uint64_t bytes;
+    int64_t loaded_ms;
+    bool active;
+} eng_predictor_version;
+typedef struct eng_predictor_model {
+    const char *name;
+    uint32_t active;
+    bool in_use;
+    const eng_predictor_version *versions; /* oldest first */
+    size_t version_count;
+} eng_predictor_model;
+typedef struct eng_predictor_page {
+    eng_predictor_model *models; /* by name */
+    size_t count;
+    char next[ENG_NEXT_SIZE];
+} eng_predictor_page;
+ENG_EXPORT eng_status eng_predictor_list(eng *e, eng_predictor_kind kind, unsigned limit,
+                                         const char *next, eng_predictor_page **out,
+                                         eng_error *err) ENG_MUST_CHECK;
+/* The same with one model. */
+ENG_EXPORT eng_status eng_predictor_get(eng *e, eng_predictor_kind kind, eng_str name,
+                                        eng_predictor_page **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_predictor_page_free(eng_predictor_page *page);
+
+/* How often each of `classes` was the answer of this version since it was opened; of texts alone. */
+ENG_EXPORT void eng_predictor_counts(const eng_predictor *p, uint64_t *out);
+
+/* Of one input: `rows` numbers (NaN: missing), or texts (ptr NULL: missing) of a text input. */
+typedef struct eng_column {
+    const double *numbers;
+    const eng_str *texts;
+} eng_column;
+/* predicted[rows][outputs]; shares[rows][class_count], or NULL. ENG_EINVALID with the input's name as
+ * field and the row as line (from 1). */
+ENG_EXPORT eng_status eng_predict(eng_predictor *p, const eng_column *columns, size_t rows,
+                                  double *predicted, double *shares, eng_error *err) ENG_MUST_CHECK;
+
+/* A text to be categorised: in the order of the inputs; those behind are missing. */
+typedef struct eng_item {
+    const eng_str *texts; /* empty: missing */
+    size_t text_count;
+    const double *numbers; /* NaN: missing */
+    size_t number_count;
+} eng_item;
+typedef struct eng_category {
+    uint32_t category; /* of `classes` */
+    bool unknown;      /* unlike what it was trained on: the category is a guess */
+    float probability;
+} eng_category;
+ENG_EXPORT eng_status eng_categorize(eng_predictor *p, const eng_item *items, size_t count,
+                                     eng_category *out, eng_error *err) ENG_MUST_CHECK;
+
+typedef struct eng_category_details {
+    eng_category answer;
+    const eng_category *alternatives; /* best first */
+    size_t alternative_count;
+    struct eng_category_near {
+        eng_str title;
+        uint32_t category;
+        float similarity;
+    } * nearest; /* titles of the training, most alike first */
+    size_t nearest_count;
+    struct eng_category_reason {
+        eng_str word;
+        float weight;
+    } * because; /* words that decided */
+    size_t because_count;
+} eng_category_details;
+/* The same answer with its reasons; needs the predictor and the item's texts while it lives. */
+ENG_EXPORT eng_status eng_categorize_why(eng_predictor *p, const eng_item *item,
+                                         eng_category_details **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_category_details_free(eng_category_details *details);
+
+/* The right categories of products, for the next training: JSON objects with a "category", durable. */
+ENG_EXPORT eng_status eng_feedback_add(eng *e, const eng_str *products, size_t count,
+                                       eng_error *err) ENG_MUST_CHECK;
+
+/* A job that trains on texts and loads what comes of it; its result is the metrics. */
+typedef struct eng_train {
+    eng_str name;    /* of the model */
+    eng_str dataset; /* an absolute path; ptr NULL: eng_options.dataset */
+    eng_str label;   /* ptr NULL: guessed */
+    eng_str group;
+    bool feedback; /* what was kept is learned from too */
+    uint64_t seed;
+} eng_train;
+ENG_EXPORT eng_status eng_train_begin(eng *e, const eng_train *what, int64_t *job,
+                                      eng_error *err) ENG_MUST_CHECK;
+
+/* What was predicted, an entry a request, newest first; nothing where it is turned off. */
+typedef struct eng_prediction {
+    int64_t id;
+    int64_t time_ms;
+    eng_str model;
+    uint32_t version;
+    uint32_t rows;
+    uint64_t ns;
+    eng_str input;     /* JSON */
+    eng_str predicted; /* JSON */
+    bool cut;          /* one of the two was too long to be kept whole */
+} eng_prediction;
+/* Keeps it; fills in id and time_ms. When this returns it outlives the process. */
+ENG_EXPORT eng_status eng_prediction_keep(eng *e, eng_prediction *p, eng_error *err) ENG_MUST_CHECK;
+/* True: all that was kept is as durable as was asked for. False: done is called when it is, from another
+ * thread, with an error where that failed; `wait` is needed until then. NULL: only asks. */
+typedef struct eng_prediction_wait {
+    void *next;
+    void (*done)(void *ctx, const eng_error *err);
+    void *ctx;
+} eng_prediction_wait;
+ENG_EXPORT bool eng_prediction_durable(eng *e, eng_prediction_wait *wait);
+
+typedef struct eng_prediction_query {
+    unsigned limit;
+    const char *next; /* NULL: from the newest on */
+    eng_str model;    /* empty: any */
+    int64_t from_ms;  /* both included */
+    int64_t to_ms;
+} eng_prediction_query;
+typedef struct eng_prediction_page {
+    eng_prediction *items;
+    size_t count;
+    char next[ENG_NEXT_SIZE];
+} eng_prediction_page;
+ENG_EXPORT eng_status eng_prediction_list(eng *e, const eng_prediction_query *query,
+                                          eng_prediction_page **out, eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_prediction_page_free(eng_prediction_page *page);
 
 /* ---- Reports ------------------------------------------------------------------------------------------ */
 

@@ -58,8 +58,9 @@ struct eng_cli {
     eng_cli_config *config;
     eng_arena arena; /* lives as long as the command */
     bool json;
-    bool colour;   /* standard output is a terminal, and NO_COLOR is not set */
-    bool terminal; /* standard error is a terminal: progress may be shown */
+    bool colour;      /* standard output is a terminal, and NO_COLOR is not set */
+    bool terminal;    /* standard error is a terminal: progress may be shown */
+    bool serves_text; /* the command needs what MODEL_PATH names, where it opens the data itself */
 };
 
 /* An option's value, "" for a switch that is set; NULL where it was not given. */
@@ -102,6 +103,10 @@ typedef enum {
     ENG_SET_LLM_CONTEXT,
     ENG_SET_LLM_PULL,
     ENG_SET_PROMPTS,
+    ENG_SET_HISTORY,
+    ENG_SET_HISTORY_MAX,
+    ENG_SET_HISTORY_DAYS,
+    ENG_SET_MODEL_PATH,
     ENG_SET_API_KEY, /* has no flag: command lines are everybody's to read */
     /* Only in the environment, where other programs of the hub look for them too. */
     ENG_SET_HUB_TOKEN,
@@ -110,6 +115,7 @@ typedef enum {
     ENG_SET_OPENAI_URL,
     ENG_SET_OPENAI_KEY,
     ENG_SET_LLM_MODEL,
+    ENG_SET_DATASET_PATH,
     ENG_SETTINGS
 } eng_setting;
 

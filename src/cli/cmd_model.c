@@ -1,5 +1,6 @@
 /* engenho model: the models that are here, and those that are known. */
 #include "base/error.h"
+#include "cli/cmd_predictor.h"
 #include "cli/commands.h"
 #include "net/net.h"
 
@@ -26,7 +27,31 @@ static size_t count_models(const eng_json *models)
     return count;
 }
 
-static eng_status print_models_json(const eng_json *models, eng_error *err)
+/* What was loaded, for tables and for texts. */
+typedef struct {
+    const eng_json *of[2];
+} loaded;
+
+static eng_status list_loaded(eng_cli_session *s, loaded *out, eng_error *err)
+{
+    eng_status status = eng_cli_predictor_list(s, false, &out->of[0], err);
+    return status < 0 ? status : eng_cli_predictor_list(s, true, &out->of[1], err);
+}
+
+static void write_loaded(eng_json_writer *w, const eng_json *model, bool text)
+{
+    eng_json_open(w, '{');
+    eng_json_member(w, "id", eng_json_text(eng_json_get(model, ENG_STR("name"))));
+    eng_json_member(w, "object", ENG_STR("model"));
+    eng_json_member(w, "kind", text ? ENG_STR("text") : ENG_STR("table"));
+    for (size_t i = 1; i < eng_json_count(model); i++) {
+        eng_json_name(w, eng_json_key(model, i));
+        eng_json_copy(w, eng_json_value(model, i));
+    }
+    eng_json_close(w, '}');
+}
+
+static eng_status print_models_json(const eng_json *models, const loaded *more, eng_error *err)
 {
     eng_buf out;
     eng_buf_init(&out, 64 << 20);
@@ -35,14 +60,37 @@ static eng_status print_models_json(const eng_json *models, eng_error *err)
     for (size_t i = 0; i < eng_json_count(models); i++)
         if (!is_collection(eng_json_at(models, i)))
             eng_json_copy(&w, eng_json_at(models, i));
+    for (size_t kind = 0; kind < 2; kind++)
+        for (size_t i = 0; i < eng_json_count(more->of[kind]); i++)
+            write_loaded(&w, eng_json_at(more->of[kind], i), kind == 1);
     eng_json_close(&w, ']');
     eng_buf_byte(&out, '\n');
     return eng_cli_flush(&out, err);
 }
 
-static eng_status print_models(eng_cli *cli, const eng_json *models, eng_error *err)
+/* The active version's size and format stand for the model. */
+static void fill_loaded(eng_cli *cli, const eng_json *model, bool text, eng_str *row)
+{
+    const eng_json *versions = eng_json_get(model, ENG_STR("versions"));
+    row[0] = eng_json_text(eng_json_get(model, ENG_STR("name")));
+    row[1] = text ? ENG_STR("text") : ENG_STR("table");
+    for (size_t i = 0; i < eng_json_count(versions); i++) {
+        const eng_json *v = eng_json_at(versions, i), *active = eng_json_get(v, ENG_STR("active"));
+        double bytes = 0;
+        if (!eng_json_is(active, ENG_JSON_BOOL) || !active->as.boolean)
+            continue;
+        eng_json_number(eng_json_get(v, ENG_STR("bytes")), &bytes);
+        row[2] = eng_arena_format(&cli->arena, "%.1f MB", bytes / 1e6);
+        row[3] = eng_json_text(eng_json_get(v, ENG_STR("format")));
+    }
+}
+
+static eng_status print_models(eng_cli *cli, const eng_json *models, const loaded *more,
+                               eng_error *err)
 {
     size_t rows = count_models(models) + 1;
+    size_t first = rows;
+    rows += eng_json_count(more->of[0]) + eng_json_count(more->of[1]);
     eng_str *cells = eng_arena_array(&cli->arena, rows * COLUMNS, sizeof *cells);
     if (!cells)
         return eng_fail_nomem(err);
@@ -61,6 +109,10 @@ static eng_status print_models(eng_cli *cli, const eng_json *models, eng_error *
         row[2] = megabytes(&cli->arena, bytes);
         row[3] = eng_json_text(eng_json_get(model, ENG_STR("source")));
     }
+    memset(cells + first * COLUMNS, 0, (rows - first) * COLUMNS * sizeof *cells);
+    for (size_t kind = 0, at = first; kind < 2; kind++)
+        for (size_t i = 0; i < eng_json_count(more->of[kind]); i++)
+            fill_loaded(cli, eng_json_at(more->of[kind], i), kind == 1, cells + at++ * COLUMNS);
     return eng_cli_table(cli, cells, COLUMNS, rows, err);
 }
 
@@ -126,6 +178,7 @@ static eng_status list(eng_cli *cli, eng_error *err)
 {
     eng_cli_session *s = NULL;
     const eng_json *models = NULL;
+    loaded more = {{NULL, NULL}};
     if (eng_cli_option_value(cli, "--catalogue"))
         return cli->json ? print_known_json(err) : print_known(cli, err);
     eng_status status = eng_cli_session_open(cli, &s, err);
@@ -133,7 +186,10 @@ static eng_status list(eng_cli *cli, eng_error *err)
         status = eng_cli_call(s, "GET", "/v1/models", ENG_STR(""), &models, err);
     models = eng_json_get(models, ENG_STR("data"));
     if (status == ENG_OK)
-        status = cli->json ? print_models_json(models, err) : print_models(cli, models, err);
+        status = list_loaded(s, &more, err);
+    if (status == ENG_OK)
+        status = cli->json ? print_models_json(models, &more, err)
+                           : print_models(cli, models, &more, err);
     eng_cli_session_close(s);
     return status;
 }
@@ -180,11 +236,21 @@ static eng_status show(eng_cli *cli, eng_error *err)
 {
     eng_cli_session *s = NULL;
     const eng_json *model = NULL;
+    bool is_loaded = false;
     eng_status status = eng_cli_session_open(cli, &s, err);
-    if (status == ENG_OK)
+    if (status == ENG_OK) {
         status = call_one(s, "GET", cli->args[0], &model, err);
-    if (status == ENG_OK)
-        status = cli->json ? eng_cli_print_json(model, err) : print_model(model, err);
+        /* Not one that reads text: then maybe one that was loaded. */
+        if (status == ENG_ENOTFOUND &&
+            eng_cli_predictor_show(s, cli->args[0], &model, NULL) == ENG_OK) {
+            is_loaded = true;
+            status = ENG_OK;
+        }
+    }
+    if (status == ENG_OK && cli->json)
+        status = eng_cli_print_json(model, err);
+    else if (status == ENG_OK)
+        status = is_loaded ? eng_cli_predictor_print(cli, model, err) : print_model(model, err);
     eng_cli_session_close(s);
     return status;
 }
@@ -235,12 +301,20 @@ static const eng_cli_command model_rm = {
     .run = rm,
 };
 
-static const eng_cli_command *const subs[] = {&model_list, &model_show, &model_rm, NULL};
+static const eng_cli_command *const subs[] = {
+    &model_list,
+    &model_show,
+    &model_rm,
+    &eng_cmd_model_load,
+    &eng_cmd_model_activate,
+    &eng_cmd_model_rollback,
+    NULL,
+};
 
 const eng_cli_command eng_cmd_model = {
     .name = "model",
-    .args = "list|show|rm",
-    .summary = "lists, shows and removes models",
+    .args = "list|show|rm|load|activate|rollback",
+    .summary = "lists, shows, loads, chooses and removes models",
     .example = "engenho model list\nengenho model show all-MiniLM-L6-v2",
     .subs = subs,
 };

@@ -78,12 +78,26 @@ static eng_status announce(const eng_serve *s, eng_error *err)
     return eng_cli_flush(&out, err);
 }
 
-/* The signals that end it, blocked before any thread starts so that only sigwait sees them. */
+/* The signals that end it, blocked before any thread starts so that only sigwait sees them; and the one
+ * that has it look at MODEL_PATH again, which it does by itself once a second. */
 static void end_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+}
+
+static void follow_model(eng *engine)
+{
+    bool changed;
+    eng_error err;
+    eng_log_line line;
+    if (eng_predictor_follow(engine, &changed, &err) < 0) {
+        eng_log_error("the model's file changed and cannot be used; the one in use stays", &err);
+    } else if (changed) {
+        eng_log_begin(&line, ENG_LOG_INFO, "the model's file changed and is in use");
+        eng_log_end(&line);
+    }
 }
 
 /* A second signal, while it still drains, ends it at once: nothing acknowledged is lost by that. */
@@ -94,11 +108,18 @@ static void *end_now(void *arg)
     _exit(eng_status_exit(ENG_ECANCELLED));
 }
 
-static void wait_for_end(sigset_t *set)
+static void wait_for_end(eng *engine, sigset_t *set)
 {
+    const struct timespec second = {.tv_sec = 1};
+    sigset_t all = *set;
     int got;
     pthread_t impatient;
-    sigwait(set, &got);
+    sigaddset(&all, SIGHUP);
+    do {
+        got = sigtimedwait(&all, NULL, &second);
+        if (got < 0 || got == SIGHUP)
+            follow_model(engine);
+    } while (got < 0 || got == SIGHUP);
     if (pthread_create(&impatient, NULL, end_now, set) == 0)
         pthread_detach(impatient);
 }
@@ -132,7 +153,7 @@ static eng_status serve(eng_cli *cli, eng *engine, eng_error *err)
         status = announce(server, err);
     if (status == ENG_OK) {
         eng_notify("READY=1");
-        wait_for_end(&set);
+        wait_for_end(engine, &set);
         eng_notify("STOPPING=1");
     }
     if (server)
@@ -157,7 +178,9 @@ static eng_status run(eng_cli *cli, eng_error *err)
     if (eng_cli_option_value(cli, "--print-config"))
         return print_config(cli, err);
     end_signals(&set);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    cli->serves_text = true;
     eng_log_setup(level_of(eng_cli_config_text(cli, ENG_SET_LOG_LEVEL)),
                   strcmp(eng_cli_config_text(cli, ENG_SET_LOG_FORMAT), "json") == 0);
     eng_status status = eng_cli_data(cli, &data, err);

@@ -9,6 +9,7 @@ const eng_cli_command *const eng_cli_commands[] = {
     &eng_cmd_pull,
     &eng_cmd_embed,
     &eng_cmd_train,
+    &eng_cmd_categorize,
     &eng_cmd_model,
     &eng_cmd_key,
     &eng_cmd_job,

@@ -20,6 +20,7 @@ extern const eng_cli_command eng_cmd_doctor;
 extern const eng_cli_command eng_cmd_eval;
 extern const eng_cli_command eng_cmd_report;
 extern const eng_cli_command eng_cmd_train;
+extern const eng_cli_command eng_cmd_categorize;
 extern const eng_cli_command eng_cmd_version;
 
 #endif

@@ -58,6 +58,15 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
                           "models that Ollama does not have are pulled: on|off", "on|off"},
     [ENG_SET_PROMPTS] = {"--prompts", "DIR",
                          "prompts (pt.txt, en.txt, es.txt) in place of those built in", NULL},
+    [ENG_SET_HISTORY] = {"--history", "WHETHER",
+                         "predictions are kept: on|off, or sync: on the disk before the reply",
+                         "on|off|sync"},
+    [ENG_SET_HISTORY_MAX] = {"--history-max", "SIZE", "how many bytes of predictions are kept",
+                             NULL},
+    [ENG_SET_HISTORY_DAYS] = {"--history-days", "N", "how long they are kept; 0: as there is room",
+                              NULL},
+    [ENG_SET_MODEL_PATH] = {"--model-path", "FILE",
+                            "a model trained on texts, served and followed as it changes", NULL},
     /* Without a flag: for the man page alone. */
     [ENG_SET_API_KEY] = {NULL, NULL, "a key with the role admin; with it keys are in force", NULL},
     [ENG_SET_HUB_TOKEN] = {NULL, NULL, "the hub's key, for models that need one", NULL},
@@ -68,6 +77,7 @@ static const eng_cli_option options[ENG_SETTINGS + 1] = {
                             NULL},
     [ENG_SET_OPENAI_KEY] = {NULL, NULL, "the key that openai: servers are sent", NULL},
     [ENG_SET_LLM_MODEL] = {NULL, NULL, "the model of servers that are named without one", NULL},
+    [ENG_SET_DATASET_PATH] = {NULL, NULL, "the rows that training learns from", NULL},
 };
 
 static const setting settings[ENG_SETTINGS] = {
@@ -87,6 +97,11 @@ static const setting settings[ENG_SETTINGS] = {
     [ENG_SET_MODELS] = {KIND_TEXT, {"ENGENHO_MODELS"}, NULL, 0, 0, false},
     [ENG_SET_FETCH_ALLOW] = {KIND_TEXT, {"ENGENHO_FETCH_ALLOW"}, NULL, 0, 0, false},
     [ENG_SET_FETCH_ROBOTS] = {KIND_CHOICE, {"ENGENHO_FETCH_ROBOTS"}, "on", 0, 0, false},
+    [ENG_SET_HISTORY] = {KIND_CHOICE, {"ENGENHO_HISTORY"}, "on", 0, 0, false},
+    [ENG_SET_HISTORY_MAX] = {KIND_SIZE, {"ENGENHO_HISTORY_MAX"}, "1G", 1 << 20, 1ull << 50, false},
+    [ENG_SET_HISTORY_DAYS] = {KIND_NUMBER, {"ENGENHO_HISTORY_DAYS"}, "0", 0, 36500, false},
+    [ENG_SET_MODEL_PATH] = {KIND_TEXT, {"MODEL_PATH"}, NULL, 0, 0, false},
+    [ENG_SET_DATASET_PATH] = {KIND_TEXT, {"DATASET_PATH"}, NULL, 0, 0, false},
     [ENG_SET_HUB] = {KIND_TEXT, {"HF_ENDPOINT"}, "https://huggingface.co", 0, 0, false},
     [ENG_SET_LLM] = {KIND_TEXT, {"ENGENHO_LLM"}, NULL, 0, 0, false},
     [ENG_SET_LLM_TIMEOUT] = {KIND_NUMBER, {"ENGENHO_LLM_TIMEOUT"}, "120", 1, 86400, false},
@@ -167,8 +182,15 @@ static const char *shared_models(eng_cli *cli)
 
 eng_options eng_cli_engine_options(eng_cli *cli, const char *data)
 {
+    const char *history = eng_cli_config_text(cli, ENG_SET_HISTORY);
     return (eng_options){
         .data = data,
+        .text_model = cli->serves_text ? eng_cli_config_text(cli, ENG_SET_MODEL_PATH) : NULL,
+        .dataset = eng_cli_config_text(cli, ENG_SET_DATASET_PATH),
+        .history_off = strcmp(history, "off") == 0,
+        .history_sync = strcmp(history, "sync") == 0,
+        .history_bytes = eng_cli_config_number(cli, ENG_SET_HISTORY_MAX),
+        .history_days = (unsigned)eng_cli_config_number(cli, ENG_SET_HISTORY_DAYS),
         .models = shared_models(cli),
         .hub = eng_cli_config_text(cli, ENG_SET_HUB),
         .fetch_allow = eng_cli_config_text(cli, ENG_SET_FETCH_ALLOW),

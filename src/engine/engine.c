@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "engine/ask_internal.h"
+#include "engine/registry.h"
 #include "kern/kern.h"
 #include "net/net.h"
 #include "text/text.h"
@@ -273,6 +274,10 @@ static eng_status open_inside(eng *e, const eng_options *options, const eng_job_
     if (status == ENG_OK)
         status = eng_asks_new(options, &e->asks, err);
     if (status == ENG_OK)
+        status = eng_predictions_open(e, options, err);
+    if (status == ENG_OK)
+        status = eng_registry_open(e, options, err);
+    if (status == ENG_OK)
         status = eng_jobs_start(e, kinds, options->job_threads, err);
     atomic_store(&e->collections, collections);
     return status;
@@ -310,6 +315,8 @@ void eng_close(eng *e)
     eng_jobs_stop(e->jobs);
     eng_asks_free(e->asks);
     eng_keys_clear(e);
+    eng_registry_close(e->registry);
+    eng_history_close(e->history);
     eng_knowledge_free(e->knowledge);
     eng_embedder_free(e->embedder);
     eng_models_close(e->models);

@@ -46,6 +46,8 @@ struct eng {
     eng_hub hub;                     /* where they are pulled from; never changes while open */
     struct eng_knowledge *knowledge; /* knowledge.h */
     struct eng_asks *asks;           /* ask_internal.h */
+    struct eng_registry *registry;   /* registry.h */
+    struct eng_history *history;     /* history.h; NULL: it is turned off */
 
     _Atomic uint64_t collections;
     _Atomic uint64_t free_bytes; /* of the file system, as of free_ns */
@@ -144,6 +146,7 @@ eng_status eng_doctor_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_ingest_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_reembed_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_evaluate_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_train_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 
 /* How far the run is (total 0: not known). False: stop. From any thread of the run. */
 bool eng_job_report(eng_job_run *run, uint64_t done, uint64_t total);
@@ -158,6 +161,10 @@ eng_status eng_jobs_start(eng *e, const eng_job_kind *kinds, unsigned threads,
 /* Asks all runs to stop, waits for them and tells the watches. NULL is fine. */
 void eng_jobs_stop(eng_jobs *jobs);
 void eng_jobs_count(eng_jobs *jobs, uint64_t *queued, uint64_t *running);
+
+/* ---- What was predicted (prediction.c) ---------------------------------------------------------------- */
+
+eng_status eng_predictions_open(eng *e, const eng_options *options, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Care (manifest.c, stage.c, backup.c, restore.c, doctor.c) ---------------------------------------- */
 

@@ -300,8 +300,8 @@ eng_status eng_history_append(eng_history *h, eng_history_entry *entry, eng_erro
 
 bool eng_history_synced(eng_history *h, eng_history_wait *wait)
 {
-    if (!h->options.always)
-        return true;
+    if (!h->options.always || !wait)
+        return !h->options.always;
     pthread_mutex_lock(&h->lock);
     wait->next = h->waiting;
     h->waiting = wait;

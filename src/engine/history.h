@@ -108,7 +108,7 @@ void eng_history_close(eng_history *h);
 eng_status eng_history_append(eng_history *h, eng_history_entry *entry,
                               eng_error *err) ENG_MUST_CHECK;
 /* True: all is as durable as was asked for, go on. False: done is called when it is, from another thread, with an
- * error where syncing failed. `wait` belongs to the history until then. */
+ * error where syncing failed. `wait` belongs to the history until then; NULL only asks. */
 typedef struct eng_history_wait {
     struct eng_history_wait *next;
     void (*done)(void *ctx, const eng_error *err);

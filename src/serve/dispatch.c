@@ -247,12 +247,13 @@ static bool runs_here(const eng_request *req)
 {
     const eng_route *route = req->entry->route;
     eng_str body;
-    if (route->where != ENG_ON_LOOP)
+    size_t most = route->loop_max ? route->loop_max : ON_LOOP_MAX;
+    if (route->where != ENG_ON_LOOP || (route->loop_plain && req->http->query.len))
         return false;
     if (!route->takes || !req->http->has_body)
         return true;
     /* One that went to a file is only mapped by this, not read. */
-    return eng_exchange_body(req->x, &body, NULL) == ENG_OK && body.len <= ON_LOOP_MAX;
+    return eng_exchange_body(req->x, &body, NULL) == ENG_OK && body.len <= most;
 }
 
 static void on_ready(void *ctx, eng_exchange *x)

@@ -321,6 +321,42 @@ static void put_engine(eng *engine, eng_buf *out)
     put(out, "engenho_allocated_bytes", "gauge", "Bytes held now.", (double)c.allocated);
 }
 
+/* A label's value: quotes, backslashes and line ends are escaped. */
+static void put_value(eng_buf *out, eng_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '"' || c == '\\')
+            eng_buf_byte(out, '\\');
+        if (c == '\n')
+            eng_buf_str(out, ENG_STR("\\n"));
+        else
+            eng_buf_byte(out, c);
+    }
+}
+
+static void put_categories(eng *engine, eng_buf *out)
+{
+    eng_predictor *p = NULL;
+    head(out, "engenho_categorized_total", "counter",
+         "Products by the category that they were given, by the version in use.");
+    if (eng_predictor_take(engine, ENG_PREDICTOR_TEXT, (eng_str){"", 0}, &p, NULL) < 0)
+        return;
+    const eng_predictor_info *info = eng_predictor_about(p);
+    uint64_t *counts = eng_alloc_array(info->class_count + 1, sizeof *counts);
+    if (counts)
+        eng_predictor_counts(p, counts);
+    for (size_t i = 0; counts && i < info->class_count; i++) {
+        eng_buf_str(out, ENG_STR("engenho_categorized_total{model=\""));
+        put_value(out, eng_str_of(info->name));
+        eng_buf_format(out, "\",version=\"%u\",category=\"", info->version);
+        put_value(out, info->classes[i].text);
+        eng_buf_format(out, "\"} %" PRIu64 "\n", counts[i]);
+    }
+    eng_free(counts);
+    eng_predictor_give(p);
+}
+
 static void put_build(eng_buf *out)
 {
     const eng_build *b = eng_build_info();
@@ -336,6 +372,7 @@ void eng_serve_metrics(eng_serve *s, eng_buf *out)
     put_pool(s->pool, out);
     put_connections(s->http, out);
     put_engine(s->engine, out);
+    put_categories(s->engine, out);
     put_process(out);
     put_build(out);
 }

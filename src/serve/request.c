@@ -24,6 +24,8 @@ static eng_status read_query_field(eng_request *req, eng_str name, eng_str raw, 
         eng_status status = eng_url_decode(raw, true, eng_req_arena(req), &text, err);
         if (status < 0)
             return eng_fail_field(err, status, name, "%s", err ? err->message : "malformed");
+        if (f->type == ENG_BOOL && text.len == 0)
+            text = ENG_STR("true"); /* "?proba" */
         return eng_validate_text(f, text, eng_req_arena(req), value, err);
     }
     return ENG_OK;

@@ -4,19 +4,11 @@
 #include "base/clock.h"
 
 const eng_route *const eng_route_tables[] = {
-    eng_routes_system,
-    eng_routes_keys,
-    eng_routes_jobs,
-    eng_routes_care,
-    eng_routes_models,
-    eng_routes_embed,
-    eng_routes_collections,
-    eng_routes_documents,
-    eng_routes_search,
-    eng_routes_ask,
-    eng_routes_chat,
-    eng_routes_evaluate,
-    NULL,
+    eng_routes_system,      eng_routes_keys,       eng_routes_jobs,
+    eng_routes_care,        eng_routes_models,     eng_routes_embed,
+    eng_routes_collections, eng_routes_documents,  eng_routes_search,
+    eng_routes_ask,         eng_routes_chat,       eng_routes_evaluate,
+    eng_routes_tables,      eng_routes_categories, NULL,
 };
 
 /* Shapes with a name of their own in the OpenAPI document. */

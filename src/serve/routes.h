@@ -16,6 +16,8 @@ extern const eng_route eng_routes_search[];
 extern const eng_route eng_routes_ask[];
 extern const eng_route eng_routes_chat[];
 extern const eng_route eng_routes_evaluate[];
+extern const eng_route eng_routes_tables[];
+extern const eng_route eng_routes_categories[];
 
 extern const eng_field eng_health_shape[];
 extern const eng_field eng_key_shape[];

@@ -26,6 +26,23 @@ const eng_field eng_health_shape[] = {
     {0},
 };
 
+static void write_model_in_use(eng_json_writer *w, eng *e)
+{
+    eng_predictor *p = NULL;
+    eng_json_name(w, ENG_STR("model"));
+    if (eng_predictor_take(e, ENG_PREDICTOR_TABLE, (eng_str){"", 0}, &p, NULL) < 0 &&
+        eng_predictor_take(e, ENG_PREDICTOR_TEXT, (eng_str){"", 0}, &p, NULL) < 0) {
+        eng_json_null(w);
+        return;
+    }
+    eng_json_open(w, '{');
+    eng_json_member(w, "name", eng_str_of(eng_predictor_about(p)->name));
+    eng_json_name(w, ENG_STR("version"));
+    eng_json_uint(w, eng_predictor_about(p)->version);
+    eng_json_close(w, '}');
+    eng_predictor_give(p);
+}
+
 static eng_status health(eng_request *req, eng_reply *out, eng_error *err)
 {
     (void)err;
@@ -37,8 +54,7 @@ static eng_status health(eng_request *req, eng_reply *out, eng_error *err)
     eng_json_member(w, "version", eng_str_of(h.version));
     eng_json_name(w, ENG_STR("uptime_s"));
     eng_json_double(w, h.uptime_s);
-    eng_json_name(w, ENG_STR("model"));
-    eng_json_null(w);
+    write_model_in_use(w, eng_req_engine(req));
     eng_json_name(w, ENG_STR("collections"));
     eng_json_uint(w, h.collections);
     eng_json_name(w, ENG_STR("disk_free"));

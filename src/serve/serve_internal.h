@@ -94,7 +94,10 @@ typedef struct eng_route {
     eng_error_shape errors;
     unsigned takes;
     uint64_t body_max; /* 0: the server's */
-    bool hidden;       /* not in the OpenAPI document (the files of a page) */
+    uint32_t
+        loop_max; /* largest body that ENG_ON_LOOP handles there; 0: 64 KiB; others go to a worker */
+    bool loop_plain; /* and without a query alone */
+    bool hidden;     /* not in the OpenAPI document (the files of a page) */
 } eng_route;
 
 /* All of them, ending in NULL: the tables of the routes_*.c files. */

@@ -230,3 +230,70 @@ eng_status eng_store_model_all(eng_store *s, eng_arena *arena, eng_store_model *
     *count = l.list.count;
     return ENG_OK;
 }
+
+/* ---- Feedback ---- */
+
+typedef struct {
+    const eng_str *products;
+    size_t count;
+} new_feedback;
+
+static eng_status add_feedback(eng_conn *c, void *args, eng_error *err)
+{
+    const new_feedback *f = args;
+    eng_status status = ENG_OK;
+    int64_t now = eng_clock_wall_ms();
+    for (size_t i = 0; i < f->count && status == ENG_OK; i++) {
+        eng_sql q = eng_sql_use(c, "INSERT INTO feedback (created_ms, product) VALUES (?, ?)");
+        eng_sql_int(&q, now);
+        eng_sql_text(&q, f->products[i]);
+        status = eng_sql_end(&q, err);
+    }
+    return status;
+}
+
+eng_status eng_store_feedback_add(eng_store *s, const eng_str *products, size_t count,
+                                  eng_error *err)
+{
+    new_feedback f = {products, count};
+    return eng_store_write(s, add_feedback, &f, err);
+}
+
+typedef struct {
+    eng_list list;
+    int64_t after;
+    int64_t last;
+    size_t limit;
+} feedback_page;
+
+static eng_status page_feedback(eng_conn *c, void *args, eng_error *err)
+{
+    feedback_page *p = args;
+    eng_sql q = eng_sql_use(c, "SELECT id, product FROM feedback WHERE id > ? ORDER BY id LIMIT ?");
+    eng_sql_int(&q, p->after);
+    eng_sql_count(&q, p->limit);
+    while (eng_sql_row(&q)) {
+        eng_str *to = eng_list_add(&p->list, &q);
+        if (!to)
+            break;
+        *to = eng_sql_get_text(&q, 1, p->list.arena);
+        p->last = eng_sql_get_int(&q, 0);
+    }
+    return eng_sql_end(&q, err);
+}
+
+eng_status eng_store_feedback_page(eng_store *s, int64_t after, size_t limit, eng_arena *arena,
+                                   eng_str **out, size_t *count, int64_t *last, eng_error *err)
+{
+    feedback_page p = {.list = {.arena = arena, .size = sizeof(eng_str)},
+                       .after = after,
+                       .last = after,
+                       .limit = limit};
+    eng_status status = eng_store_read(s, page_feedback, &p, err);
+    if (status < 0)
+        return status;
+    *out = p.list.items;
+    *count = p.list.count;
+    *last = p.last;
+    return ENG_OK;
+}

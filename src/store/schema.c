@@ -16,6 +16,7 @@
  *         +---< change                                   what derived indexes have still to follow
  *
  *     model ---< model_version      models for tables and texts: which file, and which is active
+ *     feedback                      products and their right categories, for the next training
  *
  * Rules that all tables keep. Rows are STRICT: a column holds the type that it says. What others refer
  * to has an id that is never used again (AUTOINCREMENT), so that an index that lags cannot take one
@@ -200,7 +201,14 @@ static const char version_2[] =
     ") STRICT, WITHOUT ROWID;\n"
     "CREATE INDEX model_version_hash ON model_version (hash);\n";
 
-static const char *const migrations[] = {version_1, version_2};
+static const char version_3[] =
+    "CREATE TABLE feedback (\n"
+    "    id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    "    created_ms INTEGER NOT NULL,\n"
+    "    product TEXT NOT NULL\n" /* JSON, with the category that was right */
+    ") STRICT;\n";
+
+static const char *const migrations[] = {version_1, version_2, version_3};
 
 _Static_assert(sizeof migrations / sizeof *migrations == ENG_STORE_VERSION,
                "the header's version is that of the last migration");
@@ -366,6 +374,7 @@ static void compare_rows(eng_sql *have, eng_sql *want,
 static const uint64_t known[] = {
     [1] = UINT64_C(0xb35277aa5fe80f29),
     [2] = UINT64_C(0x9f71a2e65d35e692),
+    [3] = UINT64_C(0xf561a33f09aa3add),
 };
 
 uint64_t eng_schema_known(int version) { return known[version]; }

@@ -26,7 +26,7 @@ typedef struct eng_store eng_store;
 
 /* The version of the tables that this program writes. Older ones are migrated when opened, newer ones
  * refused with ENG_EVERSION. */
-#define ENG_STORE_VERSION 2
+#define ENG_STORE_VERSION 3
 
 typedef struct {
     const char *path; /* of the database file; its folder exists */
@@ -153,6 +153,16 @@ eng_status eng_store_model_choose(eng_store *s, int kind, eng_str name, uint32_t
 /* All versions of all, by kind, name and version. */
 eng_status eng_store_model_all(eng_store *s, eng_arena *arena, eng_store_model **out, size_t *count,
                                eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Feedback (model.c) ---------------------------------------------------------------------------- */
+
+/* JSON objects, kept in their order; all or none. */
+eng_status eng_store_feedback_add(eng_store *s, const eng_str *products, size_t count,
+                                  eng_error *err) ENG_MUST_CHECK;
+/* Those with id > after, oldest first; *last is the id of the last of them. */
+eng_status eng_store_feedback_page(eng_store *s, int64_t after, size_t limit, eng_arena *arena,
+                                   eng_str **out, size_t *count, int64_t *last,
+                                   eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Knowledge: collections ---------------------------------------------------------------------- */
 

@@ -112,12 +112,37 @@ static void a_version_comes_back_as_it_was(void **state)
     eng_store_close(s);
 }
 
+static void feedback_is_kept_in_its_order(void **state)
+{
+    place *p = *state;
+    eng_error err = {0};
+    eng_str *products;
+    size_t count;
+    int64_t last;
+    const eng_str some[] = {ENG_STR("{\"title\":\"a\"}"), ENG_STR("{\"title\":\"b\"}"),
+                            ENG_STR("{\"title\":\"c\"}")};
+    eng_store *s = open_db(p);
+    assert_ok(eng_store_feedback_add(s, some, 3, &err), err);
+    eng_store_close(s);
+    s = open_db(p);
+    assert_ok(eng_store_feedback_page(s, 0, 2, &p->arena, &products, &count, &last, &err), err);
+    assert_int_equal(count, 2);
+    assert_str_view(products[1], "{\"title\":\"b\"}");
+    assert_ok(eng_store_feedback_page(s, last, 2, &p->arena, &products, &count, &last, &err), err);
+    assert_int_equal(count, 1);
+    assert_str_view(products[0], "{\"title\":\"c\"}");
+    assert_ok(eng_store_feedback_page(s, last, 2, &p->arena, &products, &count, &last, &err), err);
+    assert_int_equal(count, 0);
+    eng_store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_place(the_newest_is_active_until_another_is_chosen),
         in_place(a_rollback_goes_to_what_was_active_before),
         in_place(a_version_comes_back_as_it_was),
+        in_place(feedback_is_kept_in_its_order),
     };
     return cmocka_run_group_tests(tests, start_store, stop_store);
 }

@@ -8,6 +8,9 @@ static const char *const contents[] = {
           "    ('0123456789abcdef', 'kept', 2, 60, zeroblob(32), 1700000000000);"
           "INSERT INTO job (kind, state, params, created_ms) VALUES ('doctor', 0, '{}', 5);"
           "INSERT INTO job (kind, state, params, created_ms, result) VALUES ('x', 2, '{}', 6, '7')",
+    [2] = "INSERT INTO model (kind, name, active, created_ms, updated_ms) VALUES (1, 'm', 1, 5, 6);"
+          "INSERT INTO model_version (model, version, hash, format, bytes, created_ms, info) "
+          "    VALUES (1, 1, zeroblob(32), 'xgboost', 9, 5, '{}')",
 };
 
 /* A file of this version, with what it could hold. */
@@ -47,6 +50,9 @@ static void every_earlier_version_becomes_this_one(void **state)
         assert_int_equal(count, 2);
         assert_str_view(jobs[0].result, "7");
         assert_str_view(jobs[1].kind, "doctor");
+        eng_store_model *models;
+        assert_ok(eng_store_model_all(s, &p->arena, &models, &count, &err), err);
+        assert_int_equal(count, version >= 2);
         eng_store_close(s);
         assert_int_equal(ask_sqlite(p->db, "PRAGMA user_version"), ENG_STORE_VERSION);
     }
