@@ -12,26 +12,30 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-/* How near each sentence of a passage is to the question: their vectors were made at ingestion. */
+/* How near each sentence of a passage is to the question: their vectors were made at ingestion. They are
+ * large, and not kept: an answer may be waited for, for long. */
 static eng_status add_sentences(eng *e, const eng_shelf *shelf, const float *question,
                                 eng_arena *arena, eng_candidate *c, eng_error *err)
 {
+    eng_arena scratch;
     eng_store_vector *vectors;
-    size_t count, n = 0;
+    size_t count = 0, n = 0;
+    eng_near *near = NULL;
+    eng_arena_init(&scratch, 1 << 14, NULL);
     eng_status status = eng_store_vector_range(e->store, shelf->generation, (int64_t)c->id,
-                                               (int64_t)c->id, arena, &vectors, &count, err);
-    eng_near *near = status == ENG_OK ? eng_arena_array(arena, count + 1, sizeof *near) : NULL;
-    if (status < 0)
-        return status;
-    if (!near)
-        return eng_fail_nomem(err);
-    for (size_t i = 0; i < count; i++)
+                                               (int64_t)c->id, &scratch, &vectors, &count, err);
+    if (status == ENG_OK) {
+        near = eng_arena_array(arena, count + 1, sizeof *near);
+        status = near ? ENG_OK : eng_fail_nomem(err);
+    }
+    for (size_t i = 0; status == ENG_OK && i < count; i++)
         if (vectors[i].data)
             near[n++] = (eng_near){vectors[i].start, vectors[i].end,
                                    dot(vectors[i].data, question, shelf->dims)};
     c->sentences = near;
     c->sentence_count = n;
-    return ENG_OK;
+    eng_arena_clear(&scratch);
+    return status;
 }
 
 /* A writer has `writing` from its commit until the index has followed. */

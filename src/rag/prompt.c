@@ -222,12 +222,11 @@ static eng_str one_line(eng_str text, eng_arena *arena)
     return copy;
 }
 
-static eng_status passage_text(const eng_prompts *p, const eng_prompt_request *what, eng_str fence,
-                               size_t i, size_t number, eng_str text, eng_arena *arena,
-                               eng_str *out, eng_error *err)
+static eng_status put_passage(const eng_prompts *p, const eng_prompt_request *what, eng_str fence,
+                              const eng_candidate *c, size_t number, eng_str text, eng_arena *arena,
+                              eng_buf *out, eng_error *err)
 {
     char digits[24];
-    const eng_candidate *c = &what->passages[i];
     snprintf(digits, sizeof digits, "%zu", number);
     eng_str title = one_line(c->title, arena);
     if (!title.ptr)
@@ -237,7 +236,9 @@ static eng_status passage_text(const eng_prompts *p, const eng_prompt_request *w
                       {"title", title},
                       {"text", text},
                       {NULL, {NULL, 0}}};
-    return filled(p->parts[what->language][PART_PASSAGE], blanks, arena, out, err);
+    fill_in(out, p->parts[what->language][PART_PASSAGE], blanks);
+    eng_buf_str(out, ENG_STR("\n\n"));
+    return ENG_OK;
 }
 
 /* Its first sentences, of at most so many tokens; empty where not even one is so short. */
@@ -260,7 +261,7 @@ static eng_status put_passages(const eng_prompts *p, const eng_prompt_request *w
 {
     size_t number = 0;
     for (size_t i = 0; i < what->count; i++) {
-        eng_str whole = what->passages[i].text, made;
+        eng_str whole = what->passages[i].text;
         size_t tokens = eng_llm_estimate(whole) + eng_llm_estimate(what->passages[i].title) + 48;
         if (tokens > room && number)
             continue;
@@ -272,12 +273,10 @@ static eng_status put_passages(const eng_prompts *p, const eng_prompt_request *w
                 continue;
             tokens = room;
         }
-        eng_status status = passage_text(p, what, out->fence, i, ++number, whole, arena, &made,
-                                         err);
+        eng_status status = put_passage(p, what, out->fence, &what->passages[i], ++number, whole,
+                                        arena, text, err);
         if (status < 0)
             return status;
-        eng_buf_str(text, made);
-        eng_buf_str(text, ENG_STR("\n\n"));
         out->used[i] = true;
         room -= tokens;
     }

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum { FRAME_MAX = 64 << 20, WAITING_MAX = 1 << 20, CONTENT_MAX = 1 << 20 };
+enum { FRAME_MAX = 64 << 20, WAITING_MAX = 1 << 20, CONTENT_MAX = 1 << 20, KEPT_MAX = 1024 };
 
 /* ---- Writing -------------------------------------------------------------------------------------------- */
 
@@ -51,12 +51,21 @@ void eng_write_citations(eng_json_writer *w, const eng_citation *items, size_t c
 
 /* ---- The stream ------------------------------------------------------------------------------------------- */
 
+/* A stream may be held open for long, and holds no more than its next piece needs. */
+static void empty(eng_buf *b)
+{
+    if (b->cap > KEPT_MAX)
+        eng_buf_clear(b);
+    else
+        eng_buf_reset(b);
+}
+
 /* What the client has no room for waits here; who has gone gets nothing. */
 static void push(eng_talk *t, bool wait)
 {
     eng_status status = eng_exchange_write(t->req->x, eng_buf_view(&t->waiting), wait, NULL);
     if (status != ENG_EBUSY)
-        eng_buf_reset(&t->waiting);
+        empty(&t->waiting);
 }
 
 void eng_talk_send_raw(eng_talk *t, eng_str frame)
@@ -80,6 +89,8 @@ void eng_talk_send(eng_talk *t, const char *event)
     eng_buf_str(&t->scratch, event ? ENG_STR("\n\n") : ENG_STR("\n"));
     if (eng_buf_check(&t->scratch, "event", NULL) == ENG_OK)
         eng_talk_send_raw(t, eng_buf_view(&t->scratch));
+    if (!t->scratch.failed)
+        empty(&t->scratch);
 }
 
 /* All that waits, then the end: on a thread that may wait. A stream that lost something is cut. */
