@@ -19,7 +19,6 @@ enum {
     GROUP_PASSAGES = 1024,
     GROUP_BYTES = 8 << 20,
     TRIES = 10, /* of a group that meets another generation each time */
-    EMBED = 64, /* texts of one call of the encoder: between two, it is asked who still waits */
     ID_BYTES = 512,
 };
 
@@ -33,9 +32,8 @@ typedef struct {
     eng_draft draft;
     eng_draft_source source; /* lives as long as the group: to be cut another way */
     size_t slot;             /* of the report */
-    eng_draft_unit *units;   /* what has a vector; none without an encoder */
-    size_t unit_count;
-    float *vectors;
+    size_t first_vector;     /* in the spill */
+    size_t vector_count;     /* none without an encoder */
 } waiting;
 
 typedef struct {
@@ -55,6 +53,7 @@ typedef struct {
     waiting group[GROUP_DOCUMENTS];
     size_t count, passages, bytes;
     eng_map ids; /* of the group */
+    eng_spill spill;
     eng_status last_failure;
     size_t stored;
 } intake;
@@ -107,103 +106,23 @@ static bool is_fatal(eng_status status) { return status == ENG_ENOMEM || status 
 
 /* ---- Flushing a group ---- */
 
-/* Moves texts that are there already out of the way, and notes for each which of those left it is. */
-static eng_status find_equal(eng_str *texts, size_t count, size_t *which, size_t *distinct,
-                             eng_error *err)
-{
-    eng_map seen;
-    eng_status status = ENG_OK;
-    eng_map_init(&seen);
-    *distinct = 0;
-    for (size_t i = 0; i < count && status == ENG_OK; i++) {
-        uintptr_t before = (uintptr_t)eng_map_get(&seen, texts[i]);
-        which[i] = before ? before - 1 : *distinct;
-        if (before)
-            continue;
-        texts[*distinct] = texts[i];
-        status = eng_map_put(&seen, texts[i], (void *)(uintptr_t)++ * distinct, NULL, err);
-    }
-    eng_map_clear(&seen);
-    return status < 0 ? status : ENG_OK;
-}
-
-/* The texts' vectors, each text once: what passages overlap in, and what pages repeat, comes often. */
-static eng_status encode_once(intake *in, eng_str *texts, size_t count, float *vectors,
-                              eng_error *err)
-{
-    size_t dim = in->encoder.dim, distinct = 0;
-    size_t *which = eng_arena_array(&in->arena, count + 1, sizeof *which);
-    eng_status status = which ? find_equal(texts, count, which, &distinct, err)
-                              : eng_fail_nomem(err);
-    for (size_t at = 0; status == ENG_OK && at < distinct; at += EMBED) {
-        size_t some = distinct - at < EMBED ? distinct - at : EMBED;
-        status = cancelled(in) ? eng_fail(err, ENG_ECANCELLED, "cancelled")
-                               : in->encoder.encode(in->encoder.ctx, texts + at, some, false,
-                                                    vectors + at * dim, err);
-    }
-    for (size_t i = count; status == ENG_OK && i-- > 0;) /* which[i] <= i: nothing is lost */
-        memmove(vectors + i * dim, vectors + which[i] * dim, dim * sizeof *vectors);
-    return status;
-}
-
-/* All units of the group in one row, so that calls of the encoder are as large as they may be. */
 static eng_status embed(intake *in, eng_error *err)
 {
     uint64_t from = eng_clock_ns();
     eng_status status = ENG_OK;
-    size_t dim = in->encoder.dim, n = 0, at = 0;
-    for (size_t i = 0; status == ENG_OK && i < in->count; i++) {
+    eng_spill_clear(&in->spill);
+    eng_spill_init(&in->spill, in->e, &in->encoder);
+    in->spill.stopped = cancelled;
+    in->spill.ctx = in;
+    for (size_t i = 0; in->encoder.dim && status == ENG_OK && i < in->count; i++) {
         waiting *w = &in->group[i];
-        status = eng_draft_units(&w->draft, &in->encoder, &in->arena, &w->units, &w->unit_count,
-                                 err);
-        n += status == ENG_OK ? w->unit_count : 0;
+        w->first_vector = in->spill.count;
+        status = eng_spill_add(&in->spill, &w->draft, &w->vector_count, err);
     }
-    if (status < 0)
-        return status;
-    eng_str *texts = eng_arena_array(&in->arena, n + 1, sizeof *texts);
-    float *vectors = eng_arena_array(&in->arena, n + 1, dim * sizeof *vectors);
-    if (!texts || !vectors)
-        return eng_fail_nomem(err);
-    for (size_t i = 0; i < in->count; i++) {
-        in->group[i].vectors = vectors + at * dim;
-        for (size_t k = 0; k < in->group[i].unit_count; k++)
-            texts[at++] = in->group[i].units[k].text;
-    }
-    status = encode_once(in, texts, n, vectors, err);
+    if (status == ENG_OK)
+        status = eng_spill_end(&in->spill, err);
     in->out->report.embed_ms += since(from);
     return status;
-}
-
-eng_status eng_store_fill_parts(const eng_draft *d, const eng_draft_unit *units, size_t count,
-                                const float *floats, size_t dim, eng_arena *arena,
-                                eng_store_parts *out, eng_error *err)
-{
-    eng_store_passage *passages = eng_arena_zalloc(arena,
-                                                   (d->passage_count + 1) * sizeof *passages);
-    eng_store_vector *vectors = eng_arena_zalloc(arena, (count + 1) * sizeof *vectors);
-    if (!passages || !vectors)
-        return eng_fail_nomem(err);
-    for (size_t i = 0; i < d->passage_count; i++) {
-        const eng_passage *p = &d->passages[i];
-        passages[i] = (eng_store_passage){.kind = p->kind,
-                                          .start = p->start,
-                                          .end = p->end,
-                                          .tokens = p->units,
-                                          .heading = p->heading.len ? p->heading
-                                                                    : (eng_str){NULL, 0}};
-    }
-    for (size_t i = 0; i < count; i++)
-        vectors[i] = (eng_store_vector){.passage = (int64_t)units[i].passage,
-                                        .kind = units[i].sentence ? ENG_VECTOR_SENTENCE
-                                                                  : ENG_VECTOR_PASSAGE,
-                                        .start = units[i].start,
-                                        .end = units[i].end,
-                                        .data = floats + i * dim};
-    *out = (eng_store_parts){.passages = passages,
-                             .passage_count = d->passage_count,
-                             .vectors = vectors,
-                             .vector_count = count};
-    return ENG_OK;
 }
 
 static eng_status prepare_put(intake *in, const waiting *w, eng_store_put *put, eng_error *err)
@@ -211,8 +130,8 @@ static eng_status prepare_put(intake *in, const waiting *w, eng_store_put *put, 
     const eng_draft *d = &w->draft;
     const eng_str none = {NULL, 0};
     eng_store_parts parts;
-    eng_status status = eng_store_fill_parts(d, w->units, w->unit_count, w->vectors,
-                                             in->encoder.dim, &in->arena, &parts, err);
+    eng_status status = eng_spill_parts(&in->spill, d, w->first_vector, w->vector_count, &in->arena,
+                                        &parts, err);
     if (status < 0)
         return status;
     eng_str language = eng_str_of(eng_language_code(d->language));
@@ -282,7 +201,7 @@ static eng_status try_group(intake *in, eng_error *err)
     eng_store_put *puts = eng_arena_zalloc(&in->arena, in->count * sizeof *puts);
     if (!puts)
         return eng_fail_nomem(err);
-    eng_status status = in->encoder.dim ? embed(in, err) : ENG_OK;
+    eng_status status = embed(in, err);
     for (size_t i = 0; status == ENG_OK && i < in->count; i++)
         status = prepare_put(in, &in->group[i], &puts[i], err);
     if (status == ENG_OK)
@@ -334,7 +253,7 @@ static eng_status put_group(intake *in, eng_error *err)
         status = meet_generation(in, in->row.name, &why);
         for (size_t k = 0; status == ENG_OK && k < in->count; k++) {
             waiting *w = &in->group[k];
-            w->unit_count = 0;
+            w->vector_count = 0;
             status = eng_draft_cut(&w->draft, &w->source, &in->cut, &in->arena, &why);
         }
         if (status == ENG_OK)
@@ -347,6 +266,7 @@ static eng_status put_group(intake *in, eng_error *err)
 
 static void empty_group(intake *in)
 {
+    eng_spill_clear(&in->spill);
     eng_map_clear(&in->ids);
     in->count = in->passages = in->bytes = 0;
 }
@@ -651,6 +571,7 @@ eng_status eng_ingest(eng *e, eng_str collection, const eng_source *sources, siz
     eng_arena_init(&r->arena, 4096, NULL);
     eng_arena_init(&in->arena, 1 << 16, NULL);
     eng_map_init(&in->ids);
+    in->spill.fd = -1;
     in->e = e;
     in->options = options;
     in->out = r;
@@ -659,6 +580,7 @@ eng_status eng_ingest(eng *e, eng_str collection, const eng_source *sources, siz
         status = take_all(in, sources, count, err);
     r->report.total_ms = since(from);
     empty_group(in);
+    eng_spill_clear(&in->spill);
     eng_encoder_back(&in->lent);
     eng_shelf_release(e, in->shelf);
     eng_arena_clear(&in->arena);

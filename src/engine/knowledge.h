@@ -6,6 +6,7 @@
  *     collection.c  made, listed, changed, dropped
  *     carry.c       into a file, and out of one
  *     ingest.c      sources into documents: extract, cut, embed, store, index
+ *     spill.c       vectors on their way from the encoder to the store
  *     later.c       the same as a job
  *     document.c    one, a list, removal
  *     search.c      a question into passages
@@ -203,11 +204,45 @@ eng_status eng_collection_ready(eng *e, eng_str name, const eng_ingest_options *
 /* What a source's bytes hold, or what is at its url: each document to `document`. */
 eng_status eng_source_read(eng *e, const eng_source *source, const eng_extract_options *how,
                            eng_error *err) ENG_MUST_CHECK;
-/* A draft and its units' vectors (floats[count][dim]; count 0: none) as the store takes them; in the
- * arena. */
-eng_status eng_store_fill_parts(const eng_draft *d, const eng_draft_unit *units, size_t count,
-                                const float *floats, size_t dim, eng_arena *arena,
-                                eng_store_parts *out, eng_error *err) ENG_MUST_CHECK;
+/* ---- Vectors on their way (spill.c) ----------------------------------------------------------------------- */
+
+enum { ENG_SPILL_UNITS = 4096 };
+
+typedef struct {
+    eng *e;
+    const eng_rag_encoder *encoder;
+    bool (*stopped)(void *ctx); /* asked before each call of the encoder; may be NULL */
+    void *ctx;
+
+    size_t dim;
+    eng_arena arena;
+    eng_draft_unit units[ENG_SPILL_UNITS]; /* that wait for the encoder */
+    size_t waiting, count;
+    eng_buf held;   /* vectors that are not in the file */
+    size_t written; /* vectors that are */
+    int fd;         /* -1: there is none */
+    eng_store_vector *window;
+} eng_spill;
+
+/* What a document has in a spill. */
+typedef struct {
+    eng_spill *spill;
+    size_t first, count;
+} eng_spill_part;
+
+/* Large: not for the stack. Borrows the encoder; allocates nothing; stopped and ctx are set by the caller. */
+void eng_spill_init(eng_spill *s, eng *e, const eng_rag_encoder *encoder);
+void eng_spill_clear(eng_spill *s);
+/* Embeds what of a draft has a vector, behind what is in it already: *count of them. The draft's texts
+ * live until eng_spill_end. */
+eng_status eng_spill_add(eng_spill *s, const eng_draft *d, size_t *count,
+                         eng_error *err) ENG_MUST_CHECK;
+/* All drafts are in. */
+eng_status eng_spill_end(eng_spill *s, eng_error *err) ENG_MUST_CHECK;
+/* A draft, and its vectors if there are any, as the store takes them; in the arena. The spill must live
+ * as long. */
+eng_status eng_spill_parts(eng_spill *s, const eng_draft *d, size_t first, size_t count,
+                           eng_arena *arena, eng_store_parts *out, eng_error *err) ENG_MUST_CHECK;
 
 /* ---- Collections (collection.c) ------------------------------------------------------------------------ */
 

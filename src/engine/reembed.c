@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "engine/knowledge.h"
 
-enum { DOCUMENTS = 64, TEXTS = 64, KEPT = 2 };
+enum { DOCUMENTS = 64, BYTES = 8 << 20, KEPT = 2 };
 
 typedef struct {
     eng_job_run *run;
@@ -16,6 +16,7 @@ typedef struct {
     eng_rag_encoder encoder;
     eng_cut_options cut;
     eng_arena arena; /* of a batch */
+    eng_spill spill;
     uint64_t done, total;
 } work;
 
@@ -26,20 +27,6 @@ static bool stopped(void *ctx)
 }
 
 /* ---- A batch ---- */
-
-static eng_status embed(work *w, const eng_draft_unit *units, size_t count, float *out,
-                        eng_error *err)
-{
-    eng_status status = ENG_OK;
-    eng_str texts[TEXTS];
-    for (size_t at = 0; status == ENG_OK && at < count; at += TEXTS) {
-        size_t n = count - at < TEXTS ? count - at : TEXTS;
-        for (size_t i = 0; i < n; i++)
-            texts[i] = units[at + i].text;
-        status = w->encoder.encode(w->encoder.ctx, texts, n, false, out + at * w->encoder.dim, err);
-    }
-    return status;
-}
 
 static eng_str or_empty(eng_str s) { return s.ptr ? s : ENG_STR(""); }
 
@@ -58,19 +45,26 @@ static eng_status prepare(work *w, const eng_store_document *row, eng_str text,
         status = eng_draft_cut(&d, &source, &w->cut, &w->arena, err);
     if (status < 0)
         return status;
-    eng_draft_unit *units = NULL;
-    float *floats = NULL;
-    size_t count = 0;
-    if (w->encoder.dim) {
-        status = eng_draft_units(&d, &w->encoder, &w->arena, &units, &count, err);
-        if (status < 0)
-            return status;
-        floats = eng_arena_array(&w->arena, count + 1, w->encoder.dim * sizeof *floats);
-        status = floats ? embed(w, units, count, floats, err) : eng_fail_nomem(err);
+    size_t first = w->spill.count, count = 0;
+    if (w->encoder.dim)
+        status = eng_spill_add(&w->spill, &d, &count, err);
+    return status == ENG_OK ? eng_spill_parts(&w->spill, &d, first, count, &w->arena, out, err)
+                            : status;
+}
+
+/* As many of the documents as may be held at once: one at least. */
+static eng_status fitting(work *w, const eng_store_todo *todo, size_t *count, eng_error *err)
+{
+    eng_store_document *rows;
+    size_t bytes = 0;
+    eng_status status = eng_store_document_batch(w->run->e->store, todo->documents, todo->count,
+                                                 &w->arena, &rows, NULL, err);
+    for (*count = 0; status == ENG_OK && *count < todo->count; ++*count) {
+        bytes += rows[*count].bytes;
+        if (*count && bytes > BYTES)
+            break;
     }
-    return status == ENG_OK
-               ? eng_store_fill_parts(&d, units, count, floats, w->encoder.dim, &w->arena, out, err)
-               : status;
+    return status;
 }
 
 static eng_status fill_some(work *w, const eng_store_todo *todo, eng_error *err)
@@ -79,6 +73,7 @@ static eng_status fill_some(work *w, const eng_store_todo *todo, eng_error *err)
     eng_str *texts;
     eng_status status = eng_store_document_batch(w->run->e->store, todo->documents, todo->count,
                                                  &w->arena, &rows, &texts, err);
+    eng_spill_init(&w->spill, w->run->e, &w->encoder);
     eng_store_parts *parts = eng_arena_zalloc(&w->arena, todo->count * sizeof *parts);
     if (status == ENG_OK && !parts)
         status = eng_fail_nomem(err);
@@ -87,7 +82,10 @@ static eng_status fill_some(work *w, const eng_store_todo *todo, eng_error *err)
             status = prepare(w, &rows[i], texts[i], &parts[i], err);
     }
     if (status == ENG_OK)
+        status = eng_spill_end(&w->spill, err);
+    if (status == ENG_OK)
         status = eng_store_generation_fill(w->run->e->store, w->generation.id, parts, todo, err);
+    eng_spill_clear(&w->spill);
     return status;
 }
 
@@ -102,7 +100,13 @@ static eng_status fill_all(work *w, eng_error *err)
                                                       &w->arena, &todo, err);
         if (status < 0 || !todo.count)
             return status;
-        status = fill_some(w, &todo, err);
+        size_t fit = 0, all = todo.count;
+        status = fitting(w, &todo, &fit, err);
+        if (status == ENG_OK && fit < all)
+            status = eng_store_generation_todo(w->run->e->store, w->generation.id, fit, &w->arena,
+                                               &todo, err);
+        if (status == ENG_OK)
+            status = fill_some(w, &todo, err);
         if (status < 0)
             return status;
         w->done += todo.count;
@@ -201,25 +205,30 @@ static eng_status begin(work *w, const eng_store_collection *row, eng_error *err
 
 eng_status eng_reembed_run(eng_job_run *run, eng_error *err)
 {
-    work w = {.run = run};
+    work *w = eng_zalloc(sizeof *w);
+    if (!w)
+        return eng_fail_nomem(err);
+    w->run = run;
+    w->spill.fd = -1;
     eng_store_collection row;
     eng_shelf *shelf = NULL;
     eng_str name = eng_json_text(eng_json_get(run->params, ENG_STR("collection")));
-    eng_arena_init(&w.arena, 1 << 16, NULL);
+    eng_arena_init(&w->arena, 1 << 16, NULL);
     eng_status status = eng_shelf_hold(run->e, name, &run->arena, &row, &shelf, err);
     if (status == ENG_OK)
-        status = begin(&w, &row, err);
+        status = begin(w, &row, err);
     if (status == ENG_OK)
-        status = activate(&w, shelf, err);
+        status = activate(w, shelf, err);
     eng_shelf_release(run->e, shelf);
     if (status == ENG_OK) { /* the first to ask opens the new one: let it be us */
         status = eng_shelf_hold(run->e, name, &run->arena, &row, &shelf, err);
         if (status == ENG_OK)
             eng_shelf_release(run->e, shelf);
-        drop_old(&w);
+        drop_old(w);
     }
-    eng_encoder_back(&w.lent);
-    eng_arena_clear(&w.arena);
+    eng_encoder_back(&w->lent);
+    eng_arena_clear(&w->arena);
+    eng_free(w);
     return status;
 }
 

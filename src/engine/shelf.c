@@ -7,7 +7,13 @@
 
 #include <stdio.h>
 
-enum { PAGE = 512, CHANGES = 256 };
+enum {
+    PAGE = 512,
+    CHANGES = 256,
+    /* What may wait in memory of one document, or of a filling, before it is flushed. What comes in
+     * smaller pieces is left to who tends the indexes. */
+    UNFLUSHED = 32 << 20
+};
 
 /* ---- The registry ---- */
 
@@ -168,7 +174,8 @@ typedef struct {
     eng_arena arena; /* of one page */
     eng_index_item *items;
     size_t count;
-    size_t vector; /* the next of `vectors` that belongs to no passage yet */
+    size_t vector;    /* the next of `vectors` that belongs to no passage yet */
+    size_t unflushed; /* bytes that were put in since the last flush of ours */
 } page;
 
 /* The vectors of a passage: they come in the passages' order. */
@@ -275,9 +282,22 @@ static const eng_store_document *document_at(const eng_store_document *documents
     return NULL;
 }
 
+static eng_status put_items(eng_shelf *s, page *p, int64_t mark, eng_error *err)
+{
+    for (size_t i = 0; i < p->count; i++)
+        p->unflushed += p->items[i].text.len + p->items[i].title.len +
+                        p->items[i].vector_count * s->dims * sizeof(float);
+    eng_status status = eng_index_upsert(s->index, p->items, p->count, (uint64_t)mark, err);
+    if (status == ENG_OK && p->unflushed > UNFLUSHED) {
+        p->unflushed = 0;
+        status = eng_index_flush(s->index, err);
+    }
+    return status;
+}
+
 /* Puts passages that the store gave into the index, with what belongs to them. */
 static eng_status put_passages(eng *e, eng_shelf *s, page *p, const eng_store_passage *passages,
-                               size_t count, int64_t seq, eng_error *err)
+                               size_t count, int64_t mark, eng_error *err)
 {
     eng_store_document *documents = NULL;
     eng_store_vector *vectors = NULL;
@@ -303,18 +323,26 @@ static eng_status put_passages(eng *e, eng_shelf *s, page *p, const eng_store_pa
         if (d)
             status = add_item(p, &passages[i], d, vectors, vector_count, err);
     }
-    return status == ENG_OK && p->count
-               ? eng_index_upsert(s->index, p->items, p->count, (uint64_t)seq, err)
-               : status;
+    return status == ENG_OK && p->count ? put_items(s, p, mark, err) : status;
 }
 
 /* ---- Filling and following ---- */
+
+/* Until everything up to seq is in, the index goes by its old mark: it may be flushed at any time, and
+ * what was half done before a crash is done again. */
+static eng_status set_mark(eng_shelf *s, int64_t seq, eng_error *err)
+{
+    eng_status status = eng_index_remove(s->index, NULL, 0, (uint64_t)seq, err);
+    if (status == ENG_OK)
+        s->seq = seq;
+    return status;
+}
 
 /* Everything that the store has now; what changes meanwhile is followed from there. */
 static eng_status fill(eng *e, eng_shelf *s, eng_error *err)
 {
     int64_t seq, after = 0;
-    page p;
+    page p = {.count = 0};
     eng_arena_init(&p.arena, 1 << 16, NULL);
     eng_status status = eng_store_change_last(e->store, s->id, &seq, err);
     for (bool more = true; more && status == ENG_OK;) {
@@ -326,13 +354,11 @@ static eng_status fill(eng *e, eng_shelf *s, eng_error *err)
         more = status == ENG_OK && count > 0;
         if (more) {
             after = passages[count - 1].id;
-            status = put_passages(e, s, &p, passages, count, seq, err);
+            status = put_passages(e, s, &p, passages, count, 0, err);
         }
     }
     eng_arena_clear(&p.arena);
-    if (status == ENG_OK)
-        s->seq = seq;
-    return status;
+    return status == ENG_OK ? set_mark(s, seq, err) : status;
 }
 
 static eng_status came(eng *e, eng_shelf *s, const eng_store_change *change, page *p,
@@ -340,30 +366,32 @@ static eng_status came(eng *e, eng_shelf *s, const eng_store_change *change, pag
 {
     eng_status status = ENG_OK;
     for (int64_t id = change->first; status == ENG_OK && id <= change->last; id += PAGE) {
+        int64_t ids[PAGE];
         size_t count = (size_t)(change->last - id + 1);
         count = count < PAGE ? count : PAGE;
-        int64_t *ids = eng_arena_array(&p->arena, count, sizeof *ids);
-        if (!ids)
-            return eng_fail_nomem(err);
         for (size_t i = 0; i < count; i++)
             ids[i] = id + (int64_t)i;
         eng_store_passage *passages = NULL;
+        eng_arena_reset(&p->arena);
         status = eng_store_passage_batch(e->store, ids, count, &p->arena, &passages, err);
         if (status == ENG_OK)
-            status = put_passages(e, s, p, passages, count, change->seq, err);
+            status = put_passages(e, s, p, passages, count, s->seq, err);
     }
     return status;
 }
 
-static eng_status went(eng_shelf *s, const eng_store_change *change, page *p, eng_error *err)
+static eng_status went(eng_shelf *s, const eng_store_change *change, eng_error *err)
 {
-    size_t count = (size_t)(change->last - change->first + 1);
-    uint64_t *ids = eng_arena_array(&p->arena, count, sizeof *ids);
-    if (!ids)
-        return eng_fail_nomem(err);
-    for (size_t i = 0; i < count; i++)
-        ids[i] = (uint64_t)change->first + i;
-    return eng_index_remove(s->index, ids, count, (uint64_t)change->seq, err);
+    eng_status status = ENG_OK;
+    for (int64_t id = change->first; status == ENG_OK && id <= change->last; id += PAGE) {
+        uint64_t ids[PAGE];
+        size_t count = (size_t)(change->last - id + 1);
+        count = count < PAGE ? count : PAGE;
+        for (size_t i = 0; i < count; i++)
+            ids[i] = (uint64_t)id + i;
+        status = eng_index_remove(s->index, ids, count, (uint64_t)s->seq, err);
+    }
+    return status;
 }
 
 static bool is_ours(const eng_shelf *s, const eng_store_change *change)
@@ -383,28 +411,29 @@ static eng_status follow_page(eng *e, eng_shelf *s, const eng_store_change *chan
     }
     for (size_t i = 0; status == ENG_OK && i < count; i++) {
         if (changes[i].what == ENG_STORE_WENT && is_ours(s, &changes[i]))
-            status = went(s, &changes[i], p, err);
+            status = went(s, &changes[i], err);
     }
-    if (status == ENG_OK)
-        s->seq = changes[count - 1].seq;
-    return status;
+    return status == ENG_OK ? set_mark(s, changes[count - 1].seq, err) : status;
 }
 
 static eng_status follow(eng *e, eng_shelf *s, eng_error *err)
 {
-    page p;
+    page p = {.count = 0};
+    eng_arena arena; /* of the changes */
     eng_arena_init(&p.arena, 1 << 14, NULL);
+    eng_arena_init(&arena, 1 << 12, NULL);
     eng_status status = ENG_OK;
     for (bool more = true; more && status == ENG_OK;) {
         eng_store_change *changes = NULL;
         size_t count = 0;
-        eng_arena_reset(&p.arena);
-        status = eng_store_change_page(e->store, s->id, s->seq, CHANGES, &p.arena, &changes, &count,
+        eng_arena_reset(&arena);
+        status = eng_store_change_page(e->store, s->id, s->seq, CHANGES, &arena, &changes, &count,
                                        err);
         more = status == ENG_OK && count > 0;
         if (more)
             status = follow_page(e, s, changes, count, &p, err);
     }
+    eng_arena_clear(&arena);
     eng_arena_clear(&p.arena);
     return status;
 }
@@ -455,8 +484,8 @@ static void publish(eng *e, eng_shelf *s, eng_shelf *fresh)
     eng_free(old_model);
 }
 
-/* How far the index is by itself; 0: it is new. */
-static eng_status mark_of(eng_index *index, int64_t *mark, eng_error *err)
+/* How far the index is by itself; 0: it is new, or was being filled. */
+static eng_status mark_of(eng_index *index, int64_t *mark, uint64_t *passages, eng_error *err)
 {
     eng_index_view *view;
     eng_status status = eng_index_view_new(index, &view, err);
@@ -465,20 +494,22 @@ static eng_status mark_of(eng_index *index, int64_t *mark, eng_error *err)
     eng_index_stats stats;
     eng_index_view_stats(view, &stats);
     *mark = (int64_t)stats.mark;
+    *passages = stats.passages;
     eng_index_view_free(view);
     return ENG_OK;
 }
 
+/* One that cannot be followed from where it is, because the log no longer reaches back that far or
+ * because it was half filled, may hold what has gone since: it is worthless. */
 static eng_status bring_up(eng *e, eng_shelf *s, eng_error *err)
 {
-    eng_status status = mark_of(s->index, &s->seq, err);
-    if (status == ENG_OK && s->seq > 0) {
-        status = follow(e, s, err);
-        if (status != ENG_EVERSION)
-            return status;
-        /* The log no longer reaches back that far. */
-    }
-    return status == ENG_OK || status == ENG_EVERSION ? fill(e, s, err) : status;
+    uint64_t passages = 0;
+    eng_status status = mark_of(s->index, &s->seq, &passages, err);
+    if (status < 0)
+        return status;
+    if (s->seq > 0)
+        return follow(e, s, err);
+    return passages ? eng_fail(err, ENG_ETRUNCATED, "the index was half filled") : fill(e, s, err);
 }
 
 /* Throws the index of a shelf that nobody sees away, where it has one, and fills another. */

@@ -329,7 +329,9 @@ static eng_status publish(eng_conn *c, void *args, eng_error *err)
     if (status == ENG_OK && eng_sql_changed(c) == 0)
         status = eng_fail(err, ENG_EINTERNAL, "collection %lld was lost on its way in",
                           (long long)m->collection);
-    return status;
+    /* So that its log has a beginning, which an index can say it has reached. */
+    eng_store_change switched = {.what = ENG_STORE_SWITCHED, .generation = m->generation};
+    return status < 0 ? status : eng_change_note(c, m->collection, &switched, err);
 }
 
 static eng_status give_up(eng_conn *c, void *args, eng_error *err)

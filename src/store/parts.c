@@ -190,12 +190,18 @@ static eng_status add_vectors(eng_conn *c, const eng_parts_place *place,
 {
     uint32_t dims = 0;
     eng_status status = parts->vector_count ? dims_of(c, place->generation, &dims, err) : ENG_OK;
-    for (size_t i = 0; i < parts->vector_count && status == ENG_OK; i++) {
-        const eng_store_vector *v = &parts->vectors[i];
-        if (v->passage < 0 || (uint64_t)v->passage >= parts->passage_count)
-            return eng_fail(err, ENG_EINVALID, "a vector of no passage of its document");
-        int64_t passage = already_cut(parts) ? parts->passages[v->passage].id : first + v->passage;
-        status = eng_parts_add_vector(c, place->generation, passage, dims, v, err);
+    for (size_t at = 0; at < parts->vector_count && status == ENG_OK;) {
+        const eng_store_vector *some = parts->vectors;
+        size_t count = parts->vector_count;
+        if (!some)
+            status = parts->read(parts->ctx, at, &some, &count, err);
+        for (size_t i = 0; i < count && status == ENG_OK; i++, at++) {
+            int64_t nth = some[i].passage;
+            if (nth < 0 || (uint64_t)nth >= parts->passage_count)
+                return eng_fail(err, ENG_EINVALID, "a vector of no passage of its document");
+            int64_t passage = already_cut(parts) ? parts->passages[nth].id : first + nth;
+            status = eng_parts_add_vector(c, place->generation, passage, dims, &some[i], err);
+        }
     }
     return status;
 }

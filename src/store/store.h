@@ -302,6 +302,11 @@ typedef struct {
     size_t passage_count;
     const eng_store_vector *vectors;
     size_t vector_count;
+    /* Where vectors is NULL: gives those from `at` on, at least one, good until it is called again. It
+     * is called by the store's own thread, and may be called for the same ones twice. */
+    eng_status (*read)(void *ctx, size_t at, const eng_store_vector **out, size_t *count,
+                       eng_error *err);
+    void *ctx;
 } eng_store_parts;
 
 typedef enum { ENG_STORE_ADDED, ENG_STORE_REPLACED, ENG_STORE_UNCHANGED } eng_store_fate;

@@ -32,7 +32,7 @@ static void put(eng_store *s, int64_t c, int64_t g, const char *name, const char
         m.vectors[i] = (eng_store_vector){
             .passage = (int64_t)i, .start = len * i / PARTS, .end = len, .data = m.data[i]};
     }
-    p.parts = (eng_store_parts){m.passages, PARTS, m.vectors, PARTS};
+    p.parts = (eng_store_parts){m.passages, PARTS, m.vectors, PARTS, NULL, NULL};
     assert_ok(eng_store_document_put(s, c, g, &p, 1, &err), err);
 }
 

@@ -70,7 +70,7 @@ static eng_store_parts make_parts(parts_of *m, size_t len, float value)
         m->vectors[i] = (eng_store_vector){
             .passage = (int64_t)i, .kind = 1, .start = start, .end = end, .data = m->data[i]};
     }
-    return (eng_store_parts){m->passages, PARTS, m->vectors, PARTS};
+    return (eng_store_parts){m->passages, PARTS, m->vectors, PARTS, NULL, NULL};
 }
 
 static eng_store_put make_put(parts_of *m, const char *name, const char *text)
