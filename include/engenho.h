@@ -225,6 +225,12 @@ ENG_EXPORT eng_status eng_key_list(eng *e, unsigned limit, const char *next, eng
                                    eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_key_page_free(eng_key_page *page);
 
+/* ---- A table's model to try things with ---------------------------------------------------------- */
+
+/* Writes a small model file (LightGBM's text): a flight's dep_delay, distance and carrier to the delay of
+ * its arrival. ENG_ECONFLICT where there is such a file. */
+ENG_EXPORT eng_status eng_dummy_write(const char *path, eng_error *err) ENG_MUST_CHECK;
+
 /* ---- Jobs --------------------------------------------------------------------------------------- */
 
 /* Long work: kept in the store, run by the engine's own threads at a lower priority. After a crash a

@@ -265,6 +265,8 @@ static eng_status rm(eng_cli *cli, eng_error *err)
     return status;
 }
 
+static eng_status dummy(eng_cli *cli, eng_error *err) { return eng_dummy_write(cli->args[0], err); }
+
 /* ---- Rows ---- */
 
 static const eng_cli_option list_options[] = {
@@ -301,6 +303,16 @@ static const eng_cli_command model_rm = {
     .run = rm,
 };
 
+static const eng_cli_command model_dummy = {
+    .name = "dummy",
+    .args = "FILE",
+    .summary = "writes a small model of a table, to try the service with",
+    .example = "engenho model dummy delays.txt",
+    .args_min = 1,
+    .args_max = 1,
+    .run = dummy,
+};
+
 static const eng_cli_command *const subs[] = {
     &model_list,
     &model_show,
@@ -308,12 +320,13 @@ static const eng_cli_command *const subs[] = {
     &eng_cmd_model_load,
     &eng_cmd_model_activate,
     &eng_cmd_model_rollback,
+    &model_dummy,
     NULL,
 };
 
 const eng_cli_command eng_cmd_model = {
     .name = "model",
-    .args = "list|show|rm|load|activate|rollback",
+    .args = "list|show|rm|load|activate|rollback|dummy",
     .summary = "lists, shows, loads, chooses and removes models",
     .example = "engenho model list\nengenho model show all-MiniLM-L6-v2",
     .subs = subs,

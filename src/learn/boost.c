@@ -110,37 +110,69 @@ eng_status eng_boost_plan(eng_str bytes, const eng_boost_options *options, eng_p
 
 /* ---- A model to try things with ---- */
 
-eng_status eng_plan_dummy(eng_plan **out, eng_error *err)
+eng_str eng_boost_dummy(void)
 {
-    static const eng_str carriers[] = {{"AA", 2}, {"DL", 2}, {"UA", 2}};
-    static const double rows[] = {-4, -6.5, 1}, none = 0;
-    static const double scale[] = {0.98}, shift[] = {-3};
-    eng_plan_builder *b;
-    eng_status status = eng_plan_builder_new(&b, err);
-    if (status < 0)
-        return status;
-    uint32_t delay = eng_plan_input(
-        b,
-        &(eng_plan_field){.name = ENG_STR("dep_delay"), .ranged = true, .low = -43, .high = 1301});
-    uint32_t distance = eng_plan_input(
-        b, &(eng_plan_field){.name = ENG_STR("distance"), .ranged = true, .low = 17, .high = 4983});
-    uint32_t carrier = eng_plan_input(b, &(eng_plan_field){.name = ENG_STR("carrier"),
-                                                           .type = ENG_PLAN_TEXT,
-                                                           .unknown = true,
-                                                           .categories = carriers,
-                                                           .category_count = 3});
-    eng_plan_keys keys = {
-        .texts = carriers, .count = 3, .width = 1, .rows = rows, .unknown = &none};
-    uint32_t parts[3] = {eng_plan_map(b, ENG_PLAN_AFFINE, &delay, 1, scale, shift),
-                         eng_plan_map(b, ENG_PLAN_TIMES, &distance, 1, &(double){-0.002}, NULL),
-                         eng_plan_lookup(b, carrier, &keys)};
-    uint32_t sum = eng_plan_reduce(b, ENG_PLAN_SUM, parts, 3);
-    eng_plan_result(b, &(eng_plan_results){.task = ENG_PLAN_REGRESSION,
-                                           .predicted = &sum,
-                                           .count = 1,
-                                           .format = ENG_STR("engenho"),
-                                           .about = ENG_STR("a dummy: arrival delay in minutes")});
-    status = eng_plan_finish(b, out, err);
-    eng_plan_builder_free(b);
-    return status;
+    return ENG_STR("tree\n"
+                   "version=v4\n"
+                   "num_class=1\n"
+                   "num_tree_per_iteration=1\n"
+                   "label_index=0\n"
+                   "max_feature_idx=2\n"
+                   "objective=regression\n"
+                   "feature_names=dep_delay distance carrier\n"
+                   "feature_infos=[-43:1301] [17:4983] 0:1:2\n"
+                   "\n"
+                   "Tree=0\n"
+                   "num_leaves=6\n"
+                   "num_cat=0\n"
+                   "split_feature=0 0 0 0 0\n"
+                   "split_gain=5 4 3 2 1\n"
+                   "threshold=15.5 -2.5 60.5 30.5 150.5\n"
+                   "decision_type=2 2 2 2 2\n"
+                   "left_child=1 -1 3 -3 -5\n"
+                   "right_child=2 -2 4 -4 -6\n"
+                   "leaf_value=-11.5 2.25 21 41.5 91 226.5\n"
+                   "leaf_weight=1 1 1 1 1 1\n"
+                   "leaf_count=1 1 1 1 1 1\n"
+                   "internal_value=0 0 0 0 0\n"
+                   "internal_weight=0 0 0 0 0\n"
+                   "internal_count=6 2 4 2 2\n"
+                   "is_linear=0\n"
+                   "shrinkage=1\n"
+                   "\n"
+                   "\n"
+                   "Tree=1\n"
+                   "num_leaves=3\n"
+                   "num_cat=1\n"
+                   "split_feature=2 1\n"
+                   "split_gain=2 1\n"
+                   "threshold=0 1000.5\n"
+                   "decision_type=1 2\n"
+                   "left_child=-1 -2\n"
+                   "right_child=1 -3\n"
+                   "leaf_value=-2.5 1.25 -0.75\n"
+                   "leaf_weight=1 1 1\n"
+                   "leaf_count=1 1 1\n"
+                   "internal_value=0 0\n"
+                   "internal_weight=0 0\n"
+                   "internal_count=3 2\n"
+                   "cat_boundaries=0 1\n"
+                   "cat_threshold=3\n"
+                   "is_linear=0\n"
+                   "shrinkage=1\n"
+                   "\n"
+                   "\n"
+                   "end of trees\n"
+                   "\n"
+                   "feature_importances:\n"
+                   "dep_delay=5\n"
+                   "distance=1\n"
+                   "carrier=1\n"
+                   "\n"
+                   "parameters:\n"
+                   "[categorical_feature: 2]\n"
+                   "\n"
+                   "end of parameters\n"
+                   "\n"
+                   "pandas_categorical:[[\"AA\", \"DL\", \"UA\"]]\n");
 }

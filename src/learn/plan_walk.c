@@ -57,38 +57,65 @@ static double clipped(const eng_plan_slot *s, double x, double most)
     return s->clip && x > most ? most : x;
 }
 
-/* [slot][rows], or of many rows [16 rows][slot][16] */
-static size_t place(const eng_plan_forest_view *v, const eng_plan_run *r, size_t slot, size_t row)
+static double rounded(const eng_plan_forest_view *v, double x)
 {
-    if (r->rows == 1)
-        return slot;
-    return (row / ENG_PLAN_LANES * v->head.slots + slot) * ENG_PLAN_LANES + row % ENG_PLAN_LANES;
+    return v->head.float_in ? (double)(float)x : x;
 }
 
-static void fill_narrow(const eng_plan_bound *b, const eng_plan_run *r, size_t rows, float *to)
+/* What every node but a few compares: a number, and perhaps which way none goes. */
+static bool is_simple(const eng_plan_slot *s)
+{
+    return (s->kind == SLOT_PLAIN || s->kind == SLOT_NAN_LOW) && !s->clip;
+}
+
+/* Rows of one slot, up to 16; what is beyond them is 0. */
+static void fill_slot(const eng_plan_forest_view *v, const eng_plan_slot *s, const double *x,
+                      size_t rows, double *to)
+{
+    double most = v->head.float_in ? (double)FLT_MAX : DBL_MAX;
+    if (is_simple(s)) {
+        double none = s->kind == SLOT_PLAIN ? (double)NAN : -INFINITY;
+        for (size_t i = 0; i < rows; i++)
+            to[i] = isnan(x[i]) ? none : x[i];
+    } else {
+        for (size_t i = 0; i < rows; i++)
+            to[i] = clipped(s, slot_value(v, s, rounded(v, x[i])), most);
+    }
+}
+
+/* [slot], or of many rows [16 rows][slot][16] */
+static void fill(const eng_plan_bound *b, const eng_plan_run *r, void *slots)
 {
     const eng_plan_forest_view *v = &b->of.forest;
-    for (size_t j = 0; j < v->head.slots; j++) {
-        const eng_plan_slot *s = &v->slots[j];
-        const double *x = eng_plan_col(r, b->in[j]);
-        for (size_t i = 0; i < rows; i++) {
-            double value = slot_value(v, s, i < r->rows ? (double)(float)x[i] : 0);
-            to[place(v, r, j, i)] = (float)clipped(s, value, (double)FLT_MAX);
+    size_t lanes = r->rows == 1 ? 1 : ENG_PLAN_LANES;
+    float *narrow = slots;
+    double *wide = slots, made[ENG_PLAN_LANES] = {0};
+    for (size_t first = 0; first < r->rows; first += lanes) {
+        size_t rows = r->rows - first < lanes ? r->rows - first : lanes;
+        for (size_t j = 0; j < v->head.slots; j++) {
+            size_t at = (first / lanes * v->head.slots + j) * lanes;
+            fill_slot(v, &v->slots[j], eng_plan_col(r, b->in[j]) + first, rows, made);
+            if (!v->head.wide)
+                for (size_t i = 0; i < lanes; i++)
+                    narrow[at + i] = (float)made[i];
+            else
+                for (size_t i = 0; i < lanes; i++)
+                    wide[at + i] = rounded(v, made[i]);
         }
     }
 }
 
-static void fill_wide(const eng_plan_bound *b, const eng_plan_run *r, size_t rows, double *to)
+/* The same of one row, in single precision, without going round. */
+static void fill_one(const eng_plan_bound *b, const eng_plan_run *r, float *to)
 {
     const eng_plan_forest_view *v = &b->of.forest;
     for (size_t j = 0; j < v->head.slots; j++) {
         const eng_plan_slot *s = &v->slots[j];
-        const double *x = eng_plan_col(r, b->in[j]);
-        for (size_t i = 0; i < rows; i++) {
-            double value = i < r->rows ? x[i] : 0;
-            value = slot_value(v, s, v->head.float_in ? (double)(float)value : value);
-            to[place(v, r, j, i)] = clipped(s, value, DBL_MAX);
-        }
+        double x = r->columns[b->in[j]]; /* one row: columns lie side by side */
+        if (is_simple(s))
+            to[j] = s->kind == SLOT_NAN_LOW && isnan(x) ? -INFINITY : (float)x;
+        else
+            to[j] = (float)clipped(s, slot_value(v, s, rounded(v, x)), (double)FLT_MAX);
     }
 }
 
@@ -122,17 +149,17 @@ static void add(const eng_plan_bound *b, const eng_plan_run *r, size_t t, size_t
                 const uint32_t *leaves)
 {
     const eng_plan_forest_view *v = &b->of.forest;
-    uint32_t width = v->head.width;
-    for (uint32_t j = 0; j < width; j++) {
-        double *y = eng_plan_col(r, b->step->out + v->targets[t] + j) + first;
-        const double *values = v->values + j;
-        if (v->head.float_sum) {
+    size_t width = v->head.width;
+    bool single = v->head.float_sum;
+    for (size_t j = 0; j < width; j++) {
+        double *restrict y = eng_plan_col(r, (uint32_t)(b->step->out + v->targets[t] + j)) + first;
+        const double *restrict values = v->values + j;
+        if (single)
             for (size_t i = 0; i < rows; i++)
-                y[i] = (double)(float)(y[i] + values[(size_t)leaves[i] * width]);
-        } else {
+                y[i] = (double)(float)(y[i] + values[leaves[i] * width]);
+        else
             for (size_t i = 0; i < rows; i++)
-                y[i] += values[(size_t)leaves[i] * width];
-        }
+                y[i] += values[leaves[i] * width];
     }
 }
 
@@ -166,21 +193,43 @@ static void walk_wide(const eng_plan_forest_view *v, size_t group, const double 
         memcpy(&leaves[k], &at[k]->threshold, sizeof leaves[k]);
 }
 
+/* Leaves of a group, in the order of its trees. */
+static void add_group(const eng_plan_bound *b, const eng_plan_run *r, size_t t,
+                      const uint32_t leaves[ENG_PLAN_GROUP])
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    double *y = eng_plan_col(r, b->step->out);
+    size_t trees = v->head.trees - t < ENG_PLAN_GROUP ? v->head.trees - t : ENG_PLAN_GROUP;
+    if (v->head.outputs > 1) {
+        for (size_t k = 0; k < trees; k++)
+            add(b, r, t + k, 0, 1, &leaves[k]);
+    } else if (v->head.float_sum) {
+        float sum = (float)*y; /* all that is added are floats too */
+        for (size_t k = 0; k < trees; k++)
+            sum = (float)((double)sum + v->values[leaves[k]]);
+        *y = (double)sum;
+    } else {
+        double sum = *y;
+        for (size_t k = 0; k < trees; k++)
+            sum += v->values[leaves[k]];
+        *y = sum;
+    }
+}
+
 static void run_one(const eng_plan_bound *b, const eng_plan_run *r)
 {
     const eng_plan_forest_view *v = &b->of.forest;
     uint32_t leaves[ENG_PLAN_GROUP];
     if (v->head.wide)
-        fill_wide(b, r, 1, r->temporary);
+        fill(b, r, r->temporary);
     else
-        fill_narrow(b, r, 1, r->temporary);
+        fill_one(b, r, r->temporary);
     for (size_t t = 0; t < v->head.trees; t += ENG_PLAN_GROUP) {
         if (v->head.wide)
             walk_wide(v, t / ENG_PLAN_GROUP, r->temporary, leaves);
         else
             walk_narrow(v, t / ENG_PLAN_GROUP, r->temporary, leaves);
-        for (size_t k = 0; k < ENG_PLAN_GROUP && t + k < v->head.trees; k++)
-            add(b, r, t + k, 0, 1, &leaves[k]);
+        add_group(b, r, t, leaves);
     }
 }
 
@@ -190,26 +239,21 @@ static void run_many(const eng_plan_bound *b, const eng_plan_run *r)
 {
     const eng_plan_forest_view *v = &b->of.forest;
     const eng_kern *kern = eng_kern_get();
-    size_t rows = (r->rows + ENG_PLAN_LANES - 1) / ENG_PLAN_LANES * ENG_PLAN_LANES;
     float *narrow = r->temporary;
     double *wide = r->temporary;
-    uint32_t leaves[ENG_PLAN_LANES];
-    if (v->head.wide)
-        fill_wide(b, r, rows, wide);
-    else
-        fill_narrow(b, r, rows, narrow);
+    uint32_t leaves[ENG_PLAN_BLOCK];
+    fill(b, r, r->temporary);
     for (size_t t = 0; t < v->head.trees; t++) {
         uint32_t steps = v->steps[t / ENG_PLAN_GROUP];
         for (size_t i = 0; i < r->rows; i += ENG_PLAN_LANES) {
             if (v->head.wide)
                 kern->tree_f64((const eng_plan_wide *)v->nodes + v->roots[t], steps,
-                               wide + i * v->head.slots, leaves);
+                               wide + i * v->head.slots, leaves + i);
             else
                 kern->tree_f32((const eng_plan_narrow *)v->nodes + v->roots[t], steps,
-                               narrow + i * v->head.slots, leaves);
-            size_t left = r->rows - i;
-            add(b, r, t, i, left < ENG_PLAN_LANES ? left : ENG_PLAN_LANES, leaves);
+                               narrow + i * v->head.slots, leaves + i);
         }
+        add(b, r, t, 0, r->rows, leaves);
     }
 }
 
