@@ -311,6 +311,10 @@ static void beside(world *w, predictor *theirs, const char *who, double alone_go
 int main(int argc, char **argv)
 {
     eng_error err;
+    if (argc == 1) {
+        puts("SKIP trees  it wants a model: trees FORMAT MODEL ROWS COLUMNS [LIBRARY]");
+        return 0;
+    }
     if (argc < 5)
         fail("usage: trees FORMAT MODEL ROWS COLUMNS [LIBRARY]");
     world w = {.format = argv[1], .path = argv[2], .columns = strtoul(argv[4], NULL, 10)};
