@@ -73,6 +73,8 @@ const eng_py_listed eng_py_list[] = {
      "Int32DType Int64DType Int8DType ObjectDType StrDType UInt16DType "
      "UInt32DType UInt64DType UInt8DType",
      PY_OBJECT},
+    {"numpy.ma", "MaskedArray", PY_INERT},
+    {"numpy.ma", "_mareconstruct", PY_OBJECT},
     {"numpy.ma.core", "MaskedArray MaskedConstant", PY_INERT},
     {"numpy.ma.core", "_mareconstruct", PY_OBJECT},
     {"numpy.random._bit_generator", "SeedSequence __pyx_unpickle_SeedSequence", PY_OBJECT},

@@ -208,7 +208,8 @@ static eng_sk_cols inputs(eng_sk *s)
 
 static void add_numbers(eng_sk *s, eng_sk_cols x)
 {
-    uint32_t *ids = eng_sk_loose(s, NULL, x);
+    /* A result is made by some operator, also of a selector, which makes nothing. */
+    uint32_t *ids = eng_sk_map_all(s, ENG_PLAN_TIMES, eng_sk_loose(s, NULL, x), x.n, 1, 0);
     if (ids && x.n)
         eng_plan_result(s->b, &(eng_plan_results){.task = ENG_PLAN_TRANSFORM,
                                                   .predicted = ids,

@@ -13,6 +13,7 @@ typedef struct {
     eng_str *texts;
     double *numbers;
     size_t missing; /* which of them stands for missing values; count: none */
+    bool is_none;   /* that one is None, not NaN */
 } categories;
 
 static bool read_categories(eng_sk *s, const eng_py *e, const eng_py *v, categories *c)
@@ -30,10 +31,10 @@ static bool read_categories(eng_sk *s, const eng_py *e, const eng_py *v, categor
         if (eng_py_element_text(a, i, &s->arena, c->texts + i) && c->texts[i].ptr)
             texts++;
         else if (a->items && eng_py_none(a->items[i]))
-            c->missing = i;
+            (c->missing = i), (c->is_none = true);
         else if (eng_py_element(a, i, c->numbers + i)) {
             if (isnan(c->numbers[i]))
-                c->missing = i;
+                (c->missing = i), (c->is_none = false);
             else
                 numbers++;
         } else {
@@ -287,8 +288,9 @@ static eng_sk_cols ordinal_column(eng_sk *s, const eng_py *e, size_t f, eng_sk_c
     if (takes)
         ends[1] = eng_sk_number(s, e, "unknown_value", NAN);
     for (size_t i = 0, n = 0; i < c.count; i++)
-        rows[i] = i == c.missing ? NAN : (double)(columns == c.count ? n++ : to[i]);
-    if (c.missing < c.count && !eng_py_none(of_missing))
+        rows[i] = i == c.missing && !c.is_none ? NAN : (double)(columns == c.count ? n++ : to[i]);
+    /* To scikit-learn None is a category like any other. */
+    if (c.missing < c.count && !c.is_none && !eng_py_none(of_missing))
         rows[c.missing] = eng_sk_number(s, e, "encoded_missing_value", NAN);
     /* Before 1.1 what is missing was unknown; later it is only where training saw it. */
     uint32_t id = look_up(s, e, col, &c, rows, NULL, 1, takes ? ends + 1 : NULL,

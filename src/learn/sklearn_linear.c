@@ -370,7 +370,10 @@ static uint32_t *activate(eng_sk *s, const eng_py *e, const char *which, uint32_
     static const struct {
         const char *name;
         eng_plan_fn fn;
-    } known[] = {{"relu", ENG_PLAN_RELU}, {"tanh", ENG_PLAN_TANH}, {"logistic", ENG_PLAN_SIGMOID}};
+    } known[] = {{"relu", ENG_PLAN_RELU},
+                 {"tanh", ENG_PLAN_TANH},
+                 {"logistic", ENG_PLAN_SIGMOID},
+                 {"exp", ENG_PLAN_EXP}};
     if (eng_sk_is(e, which, "identity"))
         return x;
     if (eng_sk_is(e, which, "softmax"))
