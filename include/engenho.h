@@ -1176,6 +1176,39 @@ ENG_EXPORT eng_status eng_train_text(const eng_train_text_options *options, eng_
                                      eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_trained_free(eng_trained *t);
 
+/* ---- Files of models ------------------------------------------------------------------------------- */
+
+/*
+ * What a file of a model for tables holds (a pickle, joblib's, XGBoost's, LightGBM's), without loading it:
+ * estimators, parameters, features, every name that Python would have imported; as text or as JSON, into
+ * *text, to be given back with eng_inspected_free. ENG_EFORBIDDEN, with *text all the same, where the file
+ * names or calls what no model needs; ENG_EMALFORMED, ENG_ETRUNCATED, ENG_ETOOBIG where it is none.
+ */
+ENG_EXPORT eng_status eng_inspect(const char *path, bool json, char **text,
+                                  eng_error *err) ENG_MUST_CHECK;
+ENG_EXPORT void eng_inspected_free(char *text);
+
+/*
+ * Predicts all rows of a file (CSV with a heading, or NDJSON: .ndjson, .jsonl) with a model's file, in
+ * memory that does not grow with the number of rows. Fields go by name, in any order; columns that the
+ * model does not know are left out; an empty field of a CSV is missing. A row that cannot be predicted is
+ * told to `bad` with its number (from 1) and left empty. `write` gets the results piece by piece, its
+ * failure ends it; `progress`, which may be NULL, how much of the file is done.
+ */
+typedef struct eng_foresight {
+    const char *model;
+    const char *data;
+    bool json;          /* results as NDJSON, not as CSV */
+    bool probabilities; /* beside the prediction, where the model has them */
+    eng_status (*write)(void *ctx, const char *bytes, size_t len, eng_error *err);
+    void (*bad)(void *ctx, uint64_t row, const char *why);
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+} eng_foresight;
+
+ENG_EXPORT eng_status eng_foresee(const eng_foresight *what, uint64_t *rows, uint64_t *bad,
+                                  eng_error *err) ENG_MUST_CHECK;
+
 /* ---- Care of the data ----------------------------------------------------------------------------- */
 
 /* Jobs. A backup is a folder (made by it; there already: ENG_ECONFLICT) with the database as of one

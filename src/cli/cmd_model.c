@@ -267,6 +267,21 @@ static eng_status rm(eng_cli *cli, eng_error *err)
 
 static eng_status dummy(eng_cli *cli, eng_error *err) { return eng_dummy_write(cli->args[0], err); }
 
+/* ---- Looking into a file ---- */
+
+static eng_status inspect(eng_cli *cli, eng_error *err)
+{
+    char *text = NULL;
+    eng_error unprinted = {0};
+    eng_status status = eng_inspect(cli->args[0], cli->json, &text, err);
+    if (text && eng_cli_print(eng_str_of(text), &unprinted) != ENG_OK) {
+        *err = unprinted;
+        status = unprinted.status;
+    }
+    eng_inspected_free(text);
+    return status;
+}
+
 /* ---- Rows ---- */
 
 static const eng_cli_option list_options[] = {
@@ -313,6 +328,22 @@ static const eng_cli_command model_dummy = {
     .run = dummy,
 };
 
+static const eng_cli_command model_inspect = {
+    .name = "inspect",
+    .args = "FILE",
+    .summary = "tells what a model's file holds, and loads and executes nothing",
+    .text =
+        "Reads pickles, joblib files, XGBoost's and LightGBM's own: estimators, parameters, "
+        "features,\n"
+        "and every name that Python would have imported. Exit status: 0 all names are those of\n"
+        "models; 77 the file names or calls something else; 65 it is damaged, or no model.",
+    .example = "engenho model inspect flight_delay.pkl\n"
+               "engenho model inspect --json unknown.joblib",
+    .args_min = 1,
+    .args_max = 1,
+    .run = inspect,
+};
+
 static const eng_cli_command *const subs[] = {
     &model_list,
     &model_show,
@@ -321,12 +352,13 @@ static const eng_cli_command *const subs[] = {
     &eng_cmd_model_activate,
     &eng_cmd_model_rollback,
     &model_dummy,
+    &model_inspect,
     NULL,
 };
 
 const eng_cli_command eng_cmd_model = {
     .name = "model",
-    .args = "list|show|rm|load|activate|rollback|dummy",
+    .args = "list|show|rm|inspect|load|activate|rollback|dummy",
     .summary = "lists, shows, loads, chooses and removes models",
     .example = "engenho model list\nengenho model show all-MiniLM-L6-v2",
     .subs = subs,

@@ -11,6 +11,7 @@ extern const eng_cli_command eng_cmd_ask;
 extern const eng_cli_command eng_cmd_collection;
 extern const eng_cli_command eng_cmd_pull;
 extern const eng_cli_command eng_cmd_embed;
+extern const eng_cli_command eng_cmd_predict;
 extern const eng_cli_command eng_cmd_model;
 extern const eng_cli_command eng_cmd_key;
 extern const eng_cli_command eng_cmd_job;
