@@ -24,7 +24,7 @@ typedef struct entry {
 struct eng_ask_cache {
     pthread_mutex_t lock;
     eng_map map;
-    TAILQ_HEAD(, entry) entries;
+    TAILQ_HEAD(entry_list, entry) entries;
     size_t bytes;
 };
 

@@ -125,8 +125,8 @@ eng_status eng_registry_put(eng_registry *r, eng_predictor *p, int64_t chosen_ms
     return status;
 }
 
-void eng_registry_put_error(eng_registry *r, eng_predictor_kind kind, eng_str name,
-                            int64_t chosen_ms, const eng_error *why)
+static void put_error(eng_registry *r, eng_predictor_kind kind, eng_str name, int64_t chosen_ms,
+                      const eng_error *why)
 {
     eng_registered *m;
     pthread_mutex_lock(&r->lock);
@@ -156,8 +156,8 @@ static eng_status open_active(eng *e, eng_error *err)
         else if (why.status == ENG_ENOMEM)
             status = eng_fail_nomem(err);
         else
-            eng_registry_put_error(e->registry, (eng_predictor_kind)rows[i].kind, rows[i].name,
-                                   rows[i].updated_ms, &why);
+            put_error(e->registry, (eng_predictor_kind)rows[i].kind, rows[i].name,
+                      rows[i].updated_ms, &why);
     }
     eng_arena_clear(&arena);
     return status;

@@ -73,8 +73,6 @@ void eng_registry_close(eng_registry *r);
 /* Puts an open version in the place of the one that answers; takes p over. chosen_ms 0: now. */
 eng_status eng_registry_put(eng_registry *r, eng_predictor *p, int64_t chosen_ms,
                             eng_error *err) ENG_MUST_CHECK;
-void eng_registry_put_error(eng_registry *r, eng_predictor_kind kind, eng_str name,
-                            int64_t chosen_ms, const eng_error *why);
 
 /* A version of the store, opened. */
 eng_status eng_predictor_open(eng_registry *r, const eng_store_model *row, eng_predictor **out,

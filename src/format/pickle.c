@@ -75,7 +75,7 @@ static eng_status grow(eng_py_reader *r, void **items, size_t *room, size_t used
     return ENG_OK;
 }
 
-eng_status eng_py_push(eng_py_reader *r, eng_py *v)
+static eng_status push(eng_py_reader *r, eng_py *v)
 {
     if (!v)
         return failed(r);
@@ -135,7 +135,7 @@ static eng_status push_text(eng_py_reader *r, eng_py_type type, eng_str text)
     eng_py *v = eng_py_new(r, type);
     if (v)
         v->as.text = text;
-    return eng_py_push(r, v);
+    return push(r, v);
 }
 
 static eng_status push_int(eng_py_reader *r, int64_t n)
@@ -145,7 +145,7 @@ static eng_status push_int(eng_py_reader *r, int64_t n)
     eng_py *v = eng_py_new(r, ENG_PY_INT);
     if (v)
         v->as.integer = n;
-    return eng_py_push(r, v);
+    return push(r, v);
 }
 
 static eng_status push_float(eng_py_reader *r, double n)
@@ -155,12 +155,12 @@ static eng_status push_float(eng_py_reader *r, double n)
     eng_py *v = eng_py_new(r, ENG_PY_FLOAT);
     if (v)
         v->as.number = n;
-    return eng_py_push(r, v);
+    return push(r, v);
 }
 
-static eng_status op_none(eng_py_reader *r) { return eng_py_push(r, &r->small[0]); }
-static eng_status op_true(eng_py_reader *r) { return eng_py_push(r, &r->small[1]); }
-static eng_status op_false(eng_py_reader *r) { return eng_py_push(r, &r->small[2]); }
+static eng_status op_none(eng_py_reader *r) { return push(r, &r->small[0]); }
+static eng_status op_true(eng_py_reader *r) { return push(r, &r->small[1]); }
+static eng_status op_false(eng_py_reader *r) { return push(r, &r->small[2]); }
 
 static eng_str line(eng_py_reader *r) { return eng_span_until(&r->in, '\n'); }
 
@@ -409,22 +409,10 @@ static eng_status append(eng_py_reader *r, eng_py *list, eng_py *const *items, s
     return ENG_OK;
 }
 
-static eng_status op_empty_tuple(eng_py_reader *r)
-{
-    return eng_py_push(r, eng_py_new(r, ENG_PY_TUPLE));
-}
-static eng_status op_empty_list(eng_py_reader *r)
-{
-    return eng_py_push(r, eng_py_new(r, ENG_PY_LIST));
-}
-static eng_status op_empty_dict(eng_py_reader *r)
-{
-    return eng_py_push(r, eng_py_new(r, ENG_PY_DICT));
-}
-static eng_status op_empty_set(eng_py_reader *r)
-{
-    return eng_py_push(r, eng_py_new(r, ENG_PY_SET));
-}
+static eng_status op_empty_tuple(eng_py_reader *r) { return push(r, eng_py_new(r, ENG_PY_TUPLE)); }
+static eng_status op_empty_list(eng_py_reader *r) { return push(r, eng_py_new(r, ENG_PY_LIST)); }
+static eng_status op_empty_dict(eng_py_reader *r) { return push(r, eng_py_new(r, ENG_PY_DICT)); }
+static eng_status op_empty_set(eng_py_reader *r) { return push(r, eng_py_new(r, ENG_PY_SET)); }
 
 static eng_status push_marked(eng_py_reader *r, eng_py_type type)
 {
@@ -435,7 +423,7 @@ static eng_status push_marked(eng_py_reader *r, eng_py_type type)
         return status;
     if (type == ENG_PY_DICT && count % 2)
         return eng_py_refuse(r, ENG_EMALFORMED, "a key without its value");
-    return eng_py_push(r, new_list(r, type, items, count));
+    return push(r, new_list(r, type, items, count));
 }
 
 static eng_status op_tuple(eng_py_reader *r) { return push_marked(r, ENG_PY_TUPLE); }
@@ -448,7 +436,7 @@ static eng_status tuple_of(eng_py_reader *r, size_t n)
     if (r->depth < floor_of(r) + n)
         return eng_py_refuse(r, ENG_EMALFORMED, "nothing lies on the stack");
     r->depth -= n;
-    return eng_py_push(r, new_list(r, ENG_PY_TUPLE, r->stack + r->depth, n));
+    return push(r, new_list(r, ENG_PY_TUPLE, r->stack + r->depth, n));
 }
 
 static eng_status op_tuple1(eng_py_reader *r) { return tuple_of(r, 1); }
@@ -543,7 +531,7 @@ static eng_status op_dup(eng_py_reader *r)
 {
     eng_py *v = NULL;
     eng_status status = top(r, &v);
-    return status == ENG_OK ? eng_py_push(r, v) : status;
+    return status == ENG_OK ? push(r, v) : status;
 }
 
 /* Python numbers the memo from 0 on, so a number beyond what was done is no pickle's; and the memo
@@ -572,7 +560,7 @@ static eng_status memo_get(eng_py_reader *r, uint64_t i)
         return short_of(r);
     if (i >= r->memo_count || !r->memo[i])
         return eng_py_refuse(r, ENG_EMALFORMED, "memo %llu is empty", (unsigned long long)i);
-    return eng_py_push(r, r->memo[i]);
+    return push(r, r->memo[i]);
 }
 
 static eng_status memo_line(eng_py_reader *r, eng_status (*then)(eng_py_reader *, uint64_t))
@@ -680,7 +668,7 @@ static eng_status push_name(eng_py_reader *r, eng_str module, eng_str name)
     eng_py *v = eng_py_new(r, ENG_PY_CLASS);
     if (v)
         v->as.name = n;
-    return eng_py_push(r, v);
+    return push(r, v);
 }
 
 static eng_status op_global(eng_py_reader *r)
@@ -858,7 +846,7 @@ static eng_status push_call(eng_py_reader *r, const eng_py *f, const eng_py *arg
 {
     eng_py *v = NULL;
     eng_status status = call(r, f, args, kwargs, &v);
-    return status == ENG_OK ? eng_py_push(r, v) : status;
+    return status == ENG_OK ? push(r, v) : status;
 }
 
 static eng_status op_reduce(eng_py_reader *r)

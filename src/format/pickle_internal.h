@@ -63,7 +63,6 @@ typedef struct {
 eng_status eng_py_refuse(eng_py_reader *r, eng_status status, const char *format, ...)
     ENG_PRINTF(3, 4);
 eng_py *eng_py_new(eng_py_reader *r, eng_py_type type);
-eng_status eng_py_push(eng_py_reader *r, eng_py *v);
 eng_status eng_py_run(eng_py_reader *r);
 
 /* pickle_numpy.c: constructors. Each pushes nothing and returns its value in *out. */

@@ -251,7 +251,10 @@ eng_status eng_py_build_array(eng_py_reader *r, eng_py *self, const eng_py *stat
     bool list = eng_py_is(raw, ENG_PY_LIST);
     if (!list && !eng_py_is(raw, ENG_PY_BYTES))
         return wrong(r, "an array of neither bytes nor objects");
-    status = fill(r, &a, type->as.dtype, list ? (eng_str){0} : raw->as.text, list ? raw : NULL);
+    eng_str bytes = {NULL, 0};
+    if (!list)
+        bytes = raw->as.text;
+    status = fill(r, &a, type->as.dtype, bytes, list ? raw : NULL);
     if (status == ENG_OK)
         *self->as.array = a;
     return status;

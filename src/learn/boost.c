@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-void eng_boost_result(eng_plan_builder *b, const eng_boost_built *built,
-                      const eng_boost_options *options)
+static void say_result(eng_plan_builder *b, const eng_boost_built *built,
+                       const eng_boost_options *options)
 {
     char about[160];
     size_t n = built->classes > built->count ? built->classes : built->count;
@@ -67,7 +67,7 @@ static eng_status build_xgboost(eng_str bytes, const eng_boost_options *options,
         return eng_fail(err, ENG_ENOMEM, "a model: out of memory");
     eng_xgboost_inputs(b, &m, options, x);
     eng_xgboost_build(b, &m, options, x, &built);
-    eng_boost_result(b, &built, options);
+    say_result(b, &built, options);
     return eng_plan_failed(b, err);
 }
 
@@ -84,7 +84,7 @@ static eng_status build_lightgbm(eng_str bytes, const eng_boost_options *options
         return eng_fail(err, ENG_ENOMEM, "a model: out of memory");
     eng_lightgbm_inputs(b, &m, options, x);
     eng_lightgbm_build(b, &m, options, x, &built);
-    eng_boost_result(b, &built, options);
+    say_result(b, &built, options);
     return eng_plan_failed(b, err);
 }
 

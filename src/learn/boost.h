@@ -8,7 +8,6 @@
  *     eng_xgboost_read(bytes, &arena, &m, err);
  *     eng_xgboost_inputs(b, &m, &options, x);                    or columns of the importer's own
  *     eng_xgboost_build(b, &m, &options, x, &built);
- *     eng_boost_result(b, &built, &options);
  *
  * What comes is what Booster.predict gives: XGBoost's sums in single precision and in its order.
  */
@@ -53,10 +52,6 @@ void eng_lightgbm_inputs(eng_plan_builder *b, const eng_lightgbm *m,
                          const eng_boost_options *options, uint32_t *x);
 void eng_lightgbm_build(eng_plan_builder *b, const eng_lightgbm *m,
                         const eng_boost_options *options, const uint32_t *x, eng_boost_built *out);
-
-/* Says that this is the plan's result. */
-void eng_boost_result(eng_plan_builder *b, const eng_boost_built *built,
-                      const eng_boost_options *options);
 
 bool eng_boost_likely(eng_str bytes);
 /* ENG_EMALFORMED, ENG_ETRUNCATED, ENG_ETOOBIG, ENG_EUNSUPPORTED. */

@@ -391,7 +391,6 @@ void eng_plan_free(eng_plan *p);
 const eng_plan_field *eng_plan_fields(const eng_plan *p, size_t *count);
 /* predicted and shares are NULL here; `count` and `class_count` say how many there are; has_shares. */
 const eng_plan_results *eng_plan_about(const eng_plan *p, bool *has_shares);
-size_t eng_plan_bytes(const eng_plan *p);
 /* The operators, a line each, for people. */
 void eng_plan_describe(const eng_plan *p, eng_buf *out);
 

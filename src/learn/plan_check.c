@@ -117,26 +117,6 @@ static bool fits(const eng_plan_bound *b)
     }
 }
 
-eng_status eng_plan_check_step(eng_plan_bound *b, const eng_plan_head *head, eng_error *err)
-{
-    switch (b->step->code) {
-    case OP_MAP:
-        return check_map(b, err);
-    case OP_LOOKUP:
-        return check_lookup(b, head, err);
-    case OP_LINEAR:
-        return check_linear(b, err);
-    case OP_POLYNOMIAL:
-        return check_polynomial(b, err);
-    case OP_FOREST:
-        return eng_plan_check_forest(b, err);
-    case OP_TEXTS:
-        return eng_plan_check_texts(b, head, err);
-    default:
-        return fits(b) ? ENG_OK : bad(b, err, "numbers that do not fit");
-    }
-}
-
 /* ---- Forests ---- */
 
 static bool good_slots(const eng_plan_forest_view *v)
@@ -212,7 +192,7 @@ static bool good_depth(const eng_plan_forest_view *v, uint16_t *depths)
     return true;
 }
 
-eng_status eng_plan_check_forest(eng_plan_bound *b, eng_error *err)
+static eng_status check_forest(eng_plan_bound *b, eng_error *err)
 {
     const eng_plan_step *s = b->step;
     eng_plan_forest_view *v = &b->of.forest;
@@ -232,4 +212,24 @@ eng_status eng_plan_check_forest(eng_plan_bound *b, eng_error *err)
     bool good = good_depth(v, depths);
     eng_free(depths);
     return good ? ENG_OK : bad(b, err, "a tree that does not fit");
+}
+
+eng_status eng_plan_check_step(eng_plan_bound *b, const eng_plan_head *head, eng_error *err)
+{
+    switch (b->step->code) {
+    case OP_MAP:
+        return check_map(b, err);
+    case OP_LOOKUP:
+        return check_lookup(b, head, err);
+    case OP_LINEAR:
+        return check_linear(b, err);
+    case OP_POLYNOMIAL:
+        return check_polynomial(b, err);
+    case OP_FOREST:
+        return check_forest(b, err);
+    case OP_TEXTS:
+        return eng_plan_check_texts(b, head, err);
+    default:
+        return fits(b) ? ENG_OK : bad(b, err, "numbers that do not fit");
+    }
 }

@@ -283,6 +283,8 @@ static size_t part(size_t *at, size_t n, size_t size)
     return here;
 }
 
+static void *section(unsigned char *data, size_t at) { return data ? data + at : NULL; }
+
 /* Counts are 32 bits and sizes small, so nothing here wraps but values * width, which is looked at. */
 size_t eng_plan_forest_layout(const eng_plan_forest_head *h, unsigned char *data,
                               eng_plan_forest_view *v)
@@ -292,15 +294,15 @@ size_t eng_plan_forest_layout(const eng_plan_forest_head *h, unsigned char *data
     if (!eng_mul(h->values, h->width, &values) || values > SIZE_MAX / 64)
         return 0;
     v->head = *h;
-    v->slots = (void *)(data + part(&at, h->slots, sizeof *v->slots));
-    v->init = (void *)(data + part(&at, h->outputs, sizeof *v->init));
-    v->values = (void *)(data + part(&at, values, sizeof *v->values));
-    v->roots = (void *)(data + part(&at, padded, sizeof *v->roots));
-    v->targets = (void *)(data + part(&at, padded, sizeof *v->targets));
-    v->steps = (void *)(data + part(&at, groups, sizeof *v->steps));
-    v->sets = (void *)(data + part(&at, h->set_words, sizeof *v->sets));
-    v->nodes = data + part(&at, (size_t)h->nodes + ENG_PLAN_BEYOND,
-                           h->wide ? sizeof(eng_plan_wide) : sizeof(eng_plan_narrow));
+    v->slots = section(data, part(&at, h->slots, sizeof *v->slots));
+    v->init = section(data, part(&at, h->outputs, sizeof *v->init));
+    v->values = section(data, part(&at, values, sizeof *v->values));
+    v->roots = section(data, part(&at, padded, sizeof *v->roots));
+    v->targets = section(data, part(&at, padded, sizeof *v->targets));
+    v->steps = section(data, part(&at, groups, sizeof *v->steps));
+    v->sets = section(data, part(&at, h->set_words, sizeof *v->sets));
+    v->nodes = section(data, part(&at, (size_t)h->nodes + ENG_PLAN_BEYOND,
+                                  h->wide ? sizeof(eng_plan_wide) : sizeof(eng_plan_narrow)));
     return at;
 }
 

@@ -101,7 +101,6 @@ typedef struct {
 /* False where the bytes are too short for it. */
 bool eng_plan_keys_of(const unsigned char *data, size_t size, eng_plan_keys_view *out);
 uint32_t eng_plan_hash_text(eng_str text);
-uint32_t eng_plan_hash_number(double x);
 
 /* ---- Forests ---- */
 
@@ -222,8 +221,6 @@ enum { ENG_PLAN_BLOCK = 128 }; /* rows; a multiple of ENG_PLAN_LANES */
 
 /* Of each operator: whether its numbers and bytes are sound, and what it does (plan_check.c, plan_run.c). */
 eng_status eng_plan_check_step(eng_plan_bound *b, const eng_plan_head *head, eng_error *err);
-eng_status eng_plan_check_forest(eng_plan_bound *b, eng_error *err);
-eng_status eng_plan_run_step(const eng_plan_bound *b, const eng_plan_run *r);
 eng_status eng_plan_run_lookup(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_map(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_similarity(const eng_plan_bound *b, const eng_plan_run *r);

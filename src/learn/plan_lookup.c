@@ -14,7 +14,7 @@ uint32_t eng_plan_hash_text(eng_str text)
     return (uint32_t)(h ^ h >> 32);
 }
 
-uint32_t eng_plan_hash_number(double x)
+static uint32_t hash_number(double x)
 {
     uint64_t bits;
     x += 0.0; /* -0 is 0 */
@@ -79,7 +79,7 @@ static uint32_t find_text(const eng_plan_keys_view *v, eng_str text)
 static uint32_t find_number(const eng_plan_keys_view *v, double x)
 {
     uint32_t mask = v->head.slots - 1;
-    for (uint32_t at = eng_plan_hash_number(x);; at++) {
+    for (uint32_t at = hash_number(x);; at++) {
         uint32_t key = v->slots[at & mask];
         if (key == 0 || v->numbers[key - 1] == x)
             return key;
@@ -89,7 +89,7 @@ static uint32_t find_number(const eng_plan_keys_view *v, double x)
 static void fill_slots(uint32_t *slots, uint32_t count, const eng_plan_keys *keys)
 {
     for (size_t i = 0; i < keys->count; i++) {
-        uint32_t at = keys->numbers ? eng_plan_hash_number(keys->numbers[i])
+        uint32_t at = keys->numbers ? hash_number(keys->numbers[i])
                                     : eng_plan_hash_text(keys->texts[i]);
         while (slots[at & (count - 1)])
             at++;

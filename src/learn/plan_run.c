@@ -363,7 +363,7 @@ size_t eng_plan_temporary(const eng_plan_bound *b, size_t rows)
     }
 }
 
-eng_status eng_plan_run_step(const eng_plan_bound *b, const eng_plan_run *r)
+static eng_status run_step(const eng_plan_bound *b, const eng_plan_run *r)
 {
     switch ((eng_plan_code)b->step->code) {
     case OP_CONSTANT:
@@ -523,7 +523,7 @@ eng_status eng_plan_predict(const eng_plan *p, const eng_plan_column *columns, s
         r.stride = r.rows == 1 ? 1 : scratch->rows;
         eng_status status = take_inputs(&r);
         for (size_t i = 0; i < p->step_count && status == ENG_OK; i++)
-            status = eng_plan_run_step(&p->steps[i], &r);
+            status = run_step(&p->steps[i], &r);
         if (status < 0)
             return status;
         give(&r, p->head->predicted, p->head->count, predicted);

@@ -202,7 +202,8 @@ static eng_str json_text(const eng_json *v, eng_arena *arena)
         return eng_json_text(v);
     if (eng_json_is(v, ENG_JSON_INT))
         return eng_arena_format(arena, "%lld", (long long)v->as.integer);
-    return eng_arena_copy(arena, (eng_str){digits, eng_number_print(number, digits)});
+    size_t len = eng_number_print(number, digits);
+    return eng_arena_copy(arena, (eng_str){digits, len});
 }
 
 static eng_status take_json_row(intake *in, const eng_json *v, size_t line, eng_arena *arena,

@@ -465,7 +465,7 @@ static eng_sk_cols select_from_model(eng_sk *s, const eng_py *e, eng_sk_cols x)
     for (size_t i = 0; r && i < x.n; i++) {
         size_t larger = 0;
         for (size_t j = 0; j < x.n; j++)
-            larger += v[j] > v[i] || (v[j] == v[i] && j < i);
+            larger += v[j] > v[i] || (j < i && v[j] == v[i]);
         mask[i] = (double)larger < most && v[i] >= limit;
     }
     return eng_sk_ok(s) ? eng_sk_pick(s, e, x, mask, x.n) : nothing;

@@ -178,8 +178,6 @@ bool eng_sk_codes(eng_sk *s, const eng_py *e, const eng_sk_out *out, size_t k, u
 
 /* transformer_.inverse_transform of columns (sklearn_scale.c). */
 uint32_t *eng_sk_inverse(eng_sk *s, const eng_py *e, uint32_t *x, size_t n);
-/* The function that a name of numpy's is; false: none of those that are known. */
-bool eng_sk_function(const eng_py *f, eng_plan_fn *out);
 /* XGBoost's and LightGBM's estimators (sklearn_boost.c). */
 bool eng_sk_is_boost(const eng_py *e);
 eng_status eng_sk_boost_plan(const eng_py *e, eng_plan **out, eng_error *err) ENG_MUST_CHECK;

@@ -263,7 +263,8 @@ static eng_sk_cols polynomial(eng_sk *s, const eng_py *e, eng_sk_cols x)
 
 /* ---- Functions ------------------------------------------------------------------------------------------ */
 
-bool eng_sk_function(const eng_py *f, eng_plan_fn *out)
+/* The function that a name of numpy's is; false: none of those that are known. */
+static bool function_of(const eng_py *f, eng_plan_fn *out)
 {
     static const struct {
         const char *name;
@@ -315,7 +316,7 @@ static eng_sk_cols function(eng_sk *s, const eng_py *e, eng_sk_cols x)
     const eng_py *f = eng_sk_attr(e, "func");
     if (!f || only_checks(f))
         return x;
-    if (!eng_sk_function(f, &fn) || has_arguments(e, "kw_args")) {
+    if (!function_of(f, &fn) || has_arguments(e, "kw_args")) {
         unknown_function(s, e, f);
         return nothing;
     }
@@ -403,7 +404,7 @@ static uint32_t *back_function(eng_sk *s, const eng_py *e, uint32_t *x, size_t n
     const eng_py *f = eng_sk_attr(e, "inverse_func");
     if (!f)
         return x;
-    if (eng_sk_function(f, &fn) && !has_arguments(e, "inv_kw_args"))
+    if (function_of(f, &fn) && !has_arguments(e, "inv_kw_args"))
         return eng_sk_map_all(s, fn, x, n, 0, 0);
     unknown_function(s, e, f);
     return NULL;

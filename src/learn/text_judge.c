@@ -29,10 +29,10 @@ static double loss_at(const float *scores, size_t stride, const uint16_t *labels
     for (size_t i = 0; i < count; i++) {
         const float *s = scores + i * stride;
         float top = s[0];
-        double sum = 0;
         for (size_t c = 1; c < classes; c++)
             top = s[c] > top ? s[c] : top;
-        for (size_t c = 0; c < classes; c++)
+        double sum = exp((double)(s[0] - top) / heat);
+        for (size_t c = 1; c < classes; c++)
             sum += exp((double)(s[c] - top) / heat);
         loss += log(sum) - (double)(s[labels[i]] - top) / heat;
     }

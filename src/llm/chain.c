@@ -10,19 +10,6 @@ static const char *const role_names[] = {"system", "user", "assistant"};
 const char *eng_llm_kind_name(eng_llm_kind kind) { return kind_names[kind]; }
 const char *eng_llm_role_name(eng_llm_role role) { return role_names[role]; }
 
-bool eng_llm_role_of(eng_str name, eng_llm_role *out)
-{
-    for (size_t i = 0; i < sizeof role_names / sizeof *role_names; i++) {
-        if (eng_str_eq(name, eng_str_of(role_names[i]))) {
-            *out = (eng_llm_role)i;
-            return true;
-        }
-    }
-    /* What OpenAI calls it now. */
-    *out = ENG_LLM_SYSTEM;
-    return eng_str_eq(name, ENG_STR("developer"));
-}
-
 size_t eng_llm_count(const eng_llm *l) { return l->count; }
 const eng_llm_provider *eng_llm_at(const eng_llm *l, size_t i) { return &l->providers[i]; }
 unsigned eng_llm_context(const eng_llm *l) { return l->context; }

@@ -70,7 +70,6 @@ enum {
 
 typedef enum { ENG_LLM_SYSTEM, ENG_LLM_USER, ENG_LLM_ASSISTANT } eng_llm_role;
 const char *eng_llm_role_name(eng_llm_role role);
-bool eng_llm_role_of(eng_str name, eng_llm_role *out);
 
 typedef struct {
     eng_llm_role role;

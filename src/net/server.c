@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -105,8 +106,26 @@ eng_status eng_http_server_new(const eng_http_options *options, eng_http_server 
     return status;
 }
 
+/* A server that has no descriptor left for a client, or for a file that a request needs, is none. */
+static eng_status room_for_clients(eng_error *err)
+{
+    enum { SPARE = 8 };
+    int spare[SPARE], count = 0;
+    eng_status status = ENG_OK;
+    while (count < SPARE && (spare[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        count++;
+    if (count < SPARE)
+        status = eng_fail_errno(err, errno, "cannot take clients");
+    while (count > 0)
+        close(spare[--count]);
+    return status;
+}
+
 eng_status eng_http_server_start(eng_http_server *s, eng_error *err)
 {
+    eng_status room = room_for_clients(err);
+    if (room < 0)
+        return room;
     for (unsigned i = 0; i < s->loop_count; i++) {
         eng_status status = eng_http_loop_start(&s->loops[i], err);
         if (status < 0) {

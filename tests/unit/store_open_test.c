@@ -117,10 +117,14 @@ static void what_is_no_database_of_ours_is_left_alone(void **state)
 static void a_newer_version_is_refused(void **state)
 {
     place *p = *state;
+    char set[64];
     eng_store_close(open_db(p));
-    ask_sqlite(p->db, "PRAGMA user_version = 3");
+    int ours = (int)ask_sqlite(p->db, "PRAGMA user_version");
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", ours + 1);
+    ask_sqlite(p->db, set);
     refuses(p->db, ENG_EVERSION, "newer");
-    ask_sqlite(p->db, "PRAGMA user_version = 2");
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", ours);
+    ask_sqlite(p->db, set);
     eng_store_close(open_db(p));
     ask_sqlite(p->db, "PRAGMA user_version = 0");
     refuses(p->db, ENG_ECORRUPT, "no version");
