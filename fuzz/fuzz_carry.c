@@ -45,7 +45,9 @@ static void put(int64_t collection, int64_t generation, const char *name, const 
     eng_store_vector vectors[2] = {
         {.end = len / 2, .data = data[0]},
         {.passage = 1, .kind = 1, .start = 1, .end = 3, .data = data[1]}};
-    eng_store_put p = {.text = eng_str_of(text), .parts = {passages, 2, vectors, 2}};
+    eng_store_put p = {
+        .text = eng_str_of(text),
+        .parts = {.passages = passages, .passage_count = 2, .vectors = vectors, .vector_count = 2}};
     p.document.name = eng_str_of(name);
     p.document.title = ENG_STR("title");
     p.document.metadata = ENG_STR("{\"a\":1}");

@@ -17,16 +17,22 @@ static double walk(const eng_ubj *v, unsigned depth)
     return sum;
 }
 
+/* Nobody looks at it, and it has to be computed. */
+static void keep(double sum)
+{
+    volatile double kept = sum;
+    (void)kept;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     eng_arena arena;
     const eng_ubj *v;
-    volatile double sum = 0;
     eng_arena_init(&arena, 4096, NULL);
     if (eng_ubjson_read((eng_str){(const char *)data, size}, &arena, &v, NULL) == ENG_OK)
-        sum += walk(v, 0);
+        keep(walk(v, 0));
     if (eng_loose_json_read((eng_str){(const char *)data, size}, &arena, &v, NULL) == ENG_OK)
-        sum += walk(v, 0);
+        keep(walk(v, 0));
     eng_arena_clear(&arena);
     return 0;
 }

@@ -73,8 +73,8 @@ static void invented_numbers_are_not_supported(void **state)
 {
     static const char *const wrong[] = {"A roda do moinho tem treze p\xC3\xA1s de madeira.",
                                         "A roda do moinho tem 13 p\xC3\xA1s.",
-                                        "A roda foi constru\xC3\xAD"
-                                        "da em 1888 por Anselmo Batista.",
+                                        ("A roda foi constru\xC3\xAD"
+                                         "da em 1888 por Anselmo Batista."),
                                         "O forno da padaria chega a 1887 graus.",
                                         "O forno da padaria chega a doze graus.",
                                         "A roda do moinho tem 12% de madeira."};
