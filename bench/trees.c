@@ -1,11 +1,12 @@
 /*
  * Trees: a row at a time and 10,000 at a time, beside the C interfaces of XGBoost and LightGBM in the same
- * process, on one thread. bench/trees.py makes the models and hands over the peers' libraries.
+ * process, on one thread. Whoever measures brings the model, the rows and the peer's library (that of its
+ * wheel).
  *
  *     bench/trees FORMAT MODEL ROWS COLUMNS [LIBRARY]
  *
- * FORMAT is xgboost, lightgbm, or nodes (a forest as bench/trees.py writes it); ROWS are 10,000 rows of
- * floats. Results are compared before anything is timed.
+ * FORMAT is xgboost, lightgbm, or nodes (a forest as plan_of_nodes reads it); ROWS is a file of 10,000 rows of
+ * COLUMNS floats. Results are compared before anything is timed.
  */
 #include "base/buf.h"
 #include "base/error.h"
