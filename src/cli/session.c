@@ -7,8 +7,12 @@
 #include "serve/serve.h"
 
 #include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     SOCKET_TRIES = 100, /* of 20 ms: a server that is starting or ending holds the lock that long */
@@ -17,6 +21,7 @@ enum {
 
 struct eng_cli_session {
     eng_cli *cli;
+    const char *data; /* lives as long as the program's own eng_cli */
     char *socket;
     eng *engine; /* ours, or NULL where a server has it */
     eng_serve *server;
@@ -73,14 +78,8 @@ static eng_status judge(int http, const eng_json *reply, eng_error *err)
     return eng_fail(err, eng_cli_status_of(http), "%.*s", ENG_FMT(detail));
 }
 
-eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
-                        const eng_json **reply, eng_error *err)
-{
-    return eng_cli_send(s, method, path, "application/json", body, reply, err);
-}
-
-eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
-                        eng_str body, const eng_json **reply, eng_error *err)
+static eng_status send_once(eng_cli_session *s, const char *method, const char *path,
+                            const char *type, eng_str body, const eng_json **reply, eng_error *err)
 {
     const eng_json *answer = NULL;
     eng_http_answer got = {0};
@@ -111,6 +110,77 @@ eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path
     return status;
 }
 
+/* ---- Reaching the data ---------------------------------------------------------------------------------------- */
+
+static bool answers(eng_cli_session *s)
+{
+    struct stat st;
+    if (stat(s->socket, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    return send_once(s, "GET", "/livez", "application/json", (eng_str){"", 0}, NULL, NULL) ==
+           ENG_OK;
+}
+
+static eng_status serve_ourselves(eng_cli_session *s, eng_error *err)
+{
+    eng_serve_options options = {.socket = true, .loops = 1, .workers = 2};
+    eng_status status = eng_serve_new(s->engine, &options, &s->server, err);
+    return status < 0 ? status : eng_serve_start(s->server, err);
+}
+
+/* Whoever holds the lock may be about to listen, or about to end: neither takes long. */
+static eng_status reach(eng_cli_session *s, eng_error *err)
+{
+    eng_status status = ENG_OK;
+    for (int i = 0; i < SOCKET_TRIES; i++) {
+        if (answers(s))
+            return ENG_OK;
+        eng_options options = eng_cli_engine_options(s->cli, s->data);
+        status = eng_open(&options, &s->engine, err);
+        if (status == ENG_OK)
+            return serve_ourselves(s, err);
+        if (status != ENG_ELOCKED)
+            return status;
+        sleep_ms(20);
+    }
+    return status;
+}
+
+/* The one who had the data may have ended, if it was a command that only took its time. */
+static bool still_there(const eng_cli_session *s)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(s->socket);
+    if (s->engine || len >= sizeof at.sun_path)
+        return true;
+    memcpy(at.sun_path, s->socket, len);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool there = fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+    if (fd >= 0)
+        close(fd);
+    return there;
+}
+
+static eng_status find_somebody(eng_cli_session *s, eng_error *err)
+{
+    return still_there(s) ? ENG_OK : reach(s, err);
+}
+
+/* ---- Calls that may find nobody ------------------------------------------------------------------------- */
+
+eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
+                        const eng_json **reply, eng_error *err)
+{
+    return eng_cli_send(s, method, path, "application/json", body, reply, err);
+}
+
+eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
+                        eng_str body, const eng_json **reply, eng_error *err)
+{
+    eng_status status = find_somebody(s, err);
+    return status < 0 ? status : send_once(s, method, path, type, body, reply, err);
+}
+
 eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
                          eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
                          eng_error *err)
@@ -128,7 +198,9 @@ eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
                           .max = SIZE_MAX,
                           .data = data,
                           .ctx = ctx};
-    eng_status status = eng_http_fetch(s->client, &call, &got, err);
+    eng_status status = find_somebody(s, err);
+    if (status == ENG_OK)
+        status = eng_http_fetch(s->client, &call, &got, err);
     if (status < 0)
         return status;
     if (got.status >= 400 && got.body.len)
@@ -158,7 +230,9 @@ eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *pa
                           .trusted = true,
                           .data = data,
                           .ctx = ctx};
-    eng_status status = eng_http_fetch(s->client, &call, &got, err);
+    eng_status status = find_somebody(s, err);
+    if (status == ENG_OK)
+        status = eng_http_fetch(s->client, &call, &got, err);
     if (status < 0)
         return status;
     if (got.body.len)
@@ -171,39 +245,6 @@ eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *pa
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */
 
-static bool answers(eng_cli_session *s)
-{
-    struct stat st;
-    if (stat(s->socket, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return false;
-    return eng_cli_call(s, "GET", "/livez", (eng_str){"", 0}, NULL, NULL) == ENG_OK;
-}
-
-static eng_status serve_ourselves(eng_cli_session *s, eng_error *err)
-{
-    eng_serve_options options = {.socket = true, .loops = 1, .workers = 2};
-    eng_status status = eng_serve_new(s->engine, &options, &s->server, err);
-    return status < 0 ? status : eng_serve_start(s->server, err);
-}
-
-/* Whoever holds the lock may be about to listen, or about to end: neither takes long. */
-static eng_status reach(eng_cli_session *s, const char *data, eng_error *err)
-{
-    eng_status status = ENG_OK;
-    for (int i = 0; i < SOCKET_TRIES; i++) {
-        if (answers(s))
-            return ENG_OK;
-        eng_options options = eng_cli_engine_options(s->cli, data);
-        status = eng_open(&options, &s->engine, err);
-        if (status == ENG_OK)
-            return serve_ourselves(s, err);
-        if (status != ENG_ELOCKED)
-            return status;
-        sleep_ms(20);
-    }
-    return status;
-}
-
 static eng_status session_new(eng_cli *cli, const char *data, eng_cli_session **out, eng_error *err)
 {
     eng_http_client_options options = {.user_agent = "engenho/" ENG_VERSION};
@@ -211,6 +252,7 @@ static eng_status session_new(eng_cli *cli, const char *data, eng_cli_session **
     if (!s)
         return eng_fail_nomem(err);
     s->cli = cli;
+    s->data = data;
     s->socket = eng_path_join(data, "engenho.sock");
     eng_status status = s->socket ? eng_http_client_new(&options, &s->client, err)
                                   : eng_fail_nomem(err);
@@ -229,7 +271,7 @@ eng_status eng_cli_session_open(eng_cli *cli, eng_cli_session **out, eng_error *
     if (status == ENG_OK)
         status = session_new(cli, data, &s, err);
     if (status == ENG_OK)
-        status = reach(s, data, err);
+        status = reach(s, err);
     if (status < 0)
         eng_cli_session_close(s);
     else
