@@ -65,6 +65,64 @@ eng_status eng_py_refuse(eng_py_reader *r, eng_status status, const char *format
 eng_py *eng_py_new(eng_py_reader *r, eng_py_type type);
 eng_status eng_py_run(eng_py_reader *r);
 
+/* ---- The stack (pickle.c) ---- */
+
+/* NULL: making it failed, and the failure stands in the reader. */
+eng_status eng_py_push(eng_py_reader *r, eng_py *v);
+/* The last value; never one below the last mark. */
+eng_status eng_py_pop(eng_py_reader *r, eng_py **out);
+eng_status eng_py_top(eng_py_reader *r, eng_py **out);
+/* The values above the last mark, which is taken away with them; as one of a type. */
+eng_status eng_py_pop_mark(eng_py_reader *r, eng_py ***items, size_t *count);
+eng_status eng_py_push_marked(eng_py_reader *r, eng_py_type type);
+eng_py *eng_py_new_list(eng_py_reader *r, eng_py_type type, eng_py *const *items, size_t count);
+eng_status eng_py_append(eng_py_reader *r, eng_py *list, eng_py *const *items, size_t count);
+
+/* Why it failed: what was said, memory, the file's end. */
+eng_status eng_py_failed(const eng_py_reader *r);
+eng_status eng_py_no_memory(eng_py_reader *r);
+eng_status eng_py_short(eng_py_reader *r);
+/* A scan goes on where reading would end, and keeps the first reason. */
+eng_status eng_py_foreign(eng_py_reader *r, const char *format, ...) ENG_PRINTF(2, 3);
+const char *eng_py_op_name(uint8_t op);
+/* The argument of an opcode of protocol 0. */
+eng_str eng_py_line(eng_py_reader *r);
+
+/* ---- Opcodes: pickle_scalar.c ---- */
+
+eng_status eng_py_op_none(eng_py_reader *r);
+eng_status eng_py_op_true(eng_py_reader *r);
+eng_status eng_py_op_false(eng_py_reader *r);
+eng_status eng_py_op_int(eng_py_reader *r);
+eng_status eng_py_op_long(eng_py_reader *r);
+eng_status eng_py_op_long1(eng_py_reader *r);
+eng_status eng_py_op_long4(eng_py_reader *r);
+eng_status eng_py_op_binint(eng_py_reader *r);
+eng_status eng_py_op_binint1(eng_py_reader *r);
+eng_status eng_py_op_binint2(eng_py_reader *r);
+eng_status eng_py_op_float(eng_py_reader *r);
+eng_status eng_py_op_binfloat(eng_py_reader *r);
+eng_status eng_py_op_unicode(eng_py_reader *r);
+eng_status eng_py_op_string(eng_py_reader *r);
+eng_status eng_py_op_binstring(eng_py_reader *r);
+eng_status eng_py_op_short_binstring(eng_py_reader *r);
+eng_status eng_py_op_unicode1(eng_py_reader *r);
+eng_status eng_py_op_unicode4(eng_py_reader *r);
+eng_status eng_py_op_unicode8(eng_py_reader *r);
+eng_status eng_py_op_bytes1(eng_py_reader *r);
+eng_status eng_py_op_bytes4(eng_py_reader *r);
+eng_status eng_py_op_bytes8(eng_py_reader *r);
+
+/* ---- Opcodes: pickle_call.c ---- */
+
+eng_status eng_py_op_global(eng_py_reader *r);
+eng_status eng_py_op_stack_global(eng_py_reader *r);
+eng_status eng_py_op_reduce(eng_py_reader *r);
+eng_status eng_py_op_newobj_ex(eng_py_reader *r);
+eng_status eng_py_op_inst(eng_py_reader *r);
+eng_status eng_py_op_obj(eng_py_reader *r);
+eng_status eng_py_op_build(eng_py_reader *r);
+
 /* pickle_numpy.c: constructors. Each pushes nothing and returns its value in *out. */
 eng_status eng_py_make_dtype(eng_py_reader *r, const eng_py *args, eng_py **out);
 eng_status eng_py_build_dtype(eng_py_reader *r, eng_py *self, const eng_py *state);
