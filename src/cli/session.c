@@ -8,14 +8,11 @@
 
 #include <limits.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
-    SOCKET_TRIES = 100, /* of 20 ms: a server that is starting or ending holds the lock that long */
+    SOCKET_TRIES = 500, /* of 20 ms: a server that is starting or ending holds the lock that long */
     CALL_TIMEOUT_MS = 600000
 };
 
@@ -49,7 +46,7 @@ eng_status eng_cli_data(eng_cli *cli, const char **out, eng_error *err)
     return ENG_OK;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------------ */
+/* ---- Answers -------------------------------------------------------------------------------- */
 
 eng_status eng_cli_status_of(int http)
 {
@@ -78,47 +75,47 @@ static eng_status judge(int http, const eng_json *reply, eng_error *err)
     return eng_fail(err, eng_cli_status_of(http), "%.*s", ENG_FMT(detail));
 }
 
-static eng_status send_once(eng_cli_session *s, const char *method, const char *path,
-                            const char *type, eng_str body, const eng_json **reply, eng_error *err)
+static eng_status read_answer(eng_cli_session *s, const eng_http_answer *got,
+                              const eng_json **reply, eng_error *err)
 {
     const eng_json *answer = NULL;
-    eng_http_answer got = {0};
-    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
-    eng_str content = eng_arena_format(&s->cli->arena, "Content-Type: %s", type);
-    if (!url.ptr || !content.ptr)
-        return eng_fail_nomem(err);
-    const char *const headers[] = {content.ptr, "Accept: application/json", NULL};
-    eng_http_call call = {
-        .method = method,
-        .url = url.ptr,
-        .unix_socket = s->socket,
-        .headers = headers,
-        .body = body,
-        .timeout_ms = CALL_TIMEOUT_MS,
-        .trusted = true,
-    };
-    eng_status status = eng_http_fetch(s->client, &call, &got, err);
-    if (status < 0)
-        return status;
-    if (got.body.len)
-        status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
+    eng_status status = ENG_OK;
+    if (got->body.len)
+        status = eng_json_read(eng_buf_view(&got->body), NULL, &s->cli->arena, &answer, err);
     if (status == ENG_OK)
-        status = judge(got.status, answer, err);
+        status = judge(got->status, answer, err);
     if (status == ENG_OK && reply)
         *reply = answer;
+    return status;
+}
+
+/* What all calls have in common; call says the rest. */
+static eng_status send_once(eng_cli_session *s, const char *path, eng_http_call *call,
+                            const eng_json **reply, eng_error *err)
+{
+    eng_http_answer got = {0};
+    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
+    if (!url.ptr)
+        return eng_fail_nomem(err);
+    call->url = url.ptr;
+    call->unix_socket = s->socket;
+    call->trusted = true;
+    eng_status status = eng_http_fetch(s->client, call, &got, err);
+    if (status == ENG_OK)
+        status = read_answer(s, &got, reply, err);
     eng_http_answer_clear(&got);
     return status;
 }
 
-/* ---- Reaching the data ---------------------------------------------------------------------------------------- */
+/* ---- Reaching the data ---------------------------------------------------------------------- */
 
 static bool answers(eng_cli_session *s)
 {
     struct stat st;
+    eng_http_call call = {.timeout_ms = CALL_TIMEOUT_MS};
     if (stat(s->socket, &st) < 0 || !S_ISSOCK(st.st_mode))
         return false;
-    return send_once(s, "GET", "/livez", "application/json", (eng_str){"", 0}, NULL, NULL) ==
-           ENG_OK;
+    return send_once(s, "/livez", &call, NULL, NULL) == ENG_OK;
 }
 
 static eng_status serve_ourselves(eng_cli_session *s, eng_error *err)
@@ -146,27 +143,26 @@ static eng_status reach(eng_cli_session *s, eng_error *err)
     return status;
 }
 
-/* The one who had the data may have ended, if it was a command that only took its time. */
-static bool still_there(const eng_cli_session *s)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t len = strlen(s->socket);
-    if (s->engine || len >= sizeof at.sun_path)
-        return true;
-    memcpy(at.sun_path, s->socket, len);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool there = fd < 0 || connect(fd, (const struct sockaddr *)&at, sizeof at) == 0;
-    if (fd >= 0)
-        close(fd);
-    return there;
-}
+/* ---- Calls ---------------------------------------------------------------------------------- */
 
-static eng_status find_somebody(eng_cli_session *s, eng_error *err)
+/*
+ * The one who has the data may end between two calls, if it is a command that only took its time;
+ * it answers everybody who had come before. Then the next one is found, or we are it.
+ */
+static eng_status call_somebody(eng_cli_session *s, const char *path, eng_http_call *call,
+                                const eng_json **reply, eng_error *err)
 {
-    return still_there(s) ? ENG_OK : reach(s, err);
+    for (int i = 0;; i++) {
+        bool nobody = false;
+        call->unreached = &nobody;
+        eng_status status = send_once(s, path, call, reply, err);
+        if (!nobody || s->engine || i == SOCKET_TRIES)
+            return status;
+        status = reach(s, err);
+        if (status < 0)
+            return status;
+    }
 }
-
-/* ---- Calls that may find nobody ------------------------------------------------------------------------- */
 
 eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path, eng_str body,
                         const eng_json **reply, eng_error *err)
@@ -177,38 +173,25 @@ eng_status eng_cli_call(eng_cli_session *s, const char *method, const char *path
 eng_status eng_cli_send(eng_cli_session *s, const char *method, const char *path, const char *type,
                         eng_str body, const eng_json **reply, eng_error *err)
 {
-    eng_status status = find_somebody(s, err);
-    return status < 0 ? status : send_once(s, method, path, type, body, reply, err);
+    eng_str content = eng_arena_format(&s->cli->arena, "Content-Type: %s", type);
+    if (!content.ptr)
+        return eng_fail_nomem(err);
+    const char *const headers[] = {content.ptr, "Accept: application/json", NULL};
+    eng_http_call call = {
+        .method = method, .headers = headers, .body = body, .timeout_ms = CALL_TIMEOUT_MS};
+    return call_somebody(s, path, &call, reply, err);
 }
 
 eng_status eng_cli_fetch(eng_cli_session *s, const char *path,
                          eng_status (*data)(void *ctx, eng_str bytes, eng_error *err), void *ctx,
                          eng_error *err)
 {
-    const eng_json *answer = NULL;
-    eng_http_answer got = {0};
-    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
-    if (!url.ptr)
-        return eng_fail_nomem(err);
-    eng_http_call call = {.url = url.ptr,
-                          .unix_socket = s->socket,
-                          .timeout_ms = UINT_MAX / 2,
+    eng_http_call call = {.timeout_ms = UINT_MAX / 2,
                           .silence_ms = CALL_TIMEOUT_MS,
-                          .trusted = true,
                           .max = SIZE_MAX,
                           .data = data,
                           .ctx = ctx};
-    eng_status status = find_somebody(s, err);
-    if (status == ENG_OK)
-        status = eng_http_fetch(s->client, &call, &got, err);
-    if (status < 0)
-        return status;
-    if (got.status >= 400 && got.body.len)
-        status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
-    if (status == ENG_OK)
-        status = judge(got.status, answer, err);
-    eng_http_answer_clear(&got);
-    return status;
+    return call_somebody(s, path, &call, NULL, err);
 }
 
 eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *path, eng_str body,
@@ -216,31 +199,13 @@ eng_status eng_cli_stream(eng_cli_session *s, const char *method, const char *pa
                           eng_error *err)
 {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
-    const eng_json *answer = NULL;
-    eng_http_answer got = {0};
-    eng_str url = eng_arena_format(&s->cli->arena, "http://localhost%s", path);
-    if (!url.ptr)
-        return eng_fail_nomem(err);
     eng_http_call call = {.method = method,
-                          .url = url.ptr,
-                          .unix_socket = s->socket,
                           .headers = headers,
                           .body = body,
                           .timeout_ms = CALL_TIMEOUT_MS,
-                          .trusted = true,
                           .data = data,
                           .ctx = ctx};
-    eng_status status = find_somebody(s, err);
-    if (status == ENG_OK)
-        status = eng_http_fetch(s->client, &call, &got, err);
-    if (status < 0)
-        return status;
-    if (got.body.len)
-        status = eng_json_read(eng_buf_view(&got.body), NULL, &s->cli->arena, &answer, err);
-    if (status == ENG_OK)
-        status = judge(got.status, answer, err);
-    eng_http_answer_clear(&got);
-    return status;
+    return call_somebody(s, path, &call, NULL, err);
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */

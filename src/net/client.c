@@ -646,6 +646,8 @@ static eng_status attempt(transfer *t)
     if (code == CURLE_OK || t->skipped_enough)
         return ENG_OK;
     eng_status status = explain(t, code);
+    if (code == CURLE_COULDNT_CONNECT && t->call->unreached)
+        *t->call->unreached = true;
     t->pause_ms = backoff_ms(t);
     if (status == ENG_ENOMEM || t->refused || !is_passing(code) || !can_retry(t) ||
         t->pause_ms >= left_ms(t))

@@ -381,7 +381,7 @@ static inline void eng_http_bump(_Atomic uint64_t *counter, uint64_t by)
 /* ---- The server ----------------------------------------------------------------------------- */
 
 typedef struct {
-    char *path;
+    char *path; /* NULL once it is not ours any more */
     int fd;
 } eng_http_unix;
 

@@ -268,6 +268,7 @@ typedef struct {
     /* Asked now and then; true ends the call with ENG_ECANCELLED. */
     bool (*cancelled)(void *ctx);
     void *ctx;
+    bool *unreached; /* set where the call failed before a byte was sent; may be NULL */
 } eng_http_call;
 
 typedef struct {

@@ -136,8 +136,20 @@ eng_status eng_http_server_start(eng_http_server *s, eng_error *err)
     return ENG_OK;
 }
 
+/* Once its name is gone nobody can come any more, so that the loops see the last of those who did. */
+static void forget_unix_names(eng_http_server *s)
+{
+    for (size_t i = 0; i < s->unix_count; i++) {
+        if (s->unixes[i].path)
+            unlink(s->unixes[i].path);
+        eng_free(s->unixes[i].path);
+        s->unixes[i].path = NULL; /* it may be another server's by the next time */
+    }
+}
+
 void eng_http_server_drain(eng_http_server *s, unsigned timeout_ms)
 {
+    forget_unix_names(s);
     atomic_store_explicit(&s->cut_ns, eng_clock_ns() + (uint64_t)timeout_ms * 1000000,
                           memory_order_release);
     for (unsigned i = 0; i < s->loop_count; i++)
@@ -152,11 +164,8 @@ void eng_http_server_drain(eng_http_server *s, unsigned timeout_ms)
 
 static void close_unix(eng_http_server *s)
 {
-    for (size_t i = 0; i < s->unix_count; i++) {
-        unlink(s->unixes[i].path);
+    for (size_t i = 0; i < s->unix_count; i++)
         close(s->unixes[i].fd);
-        eng_free(s->unixes[i].path);
-    }
     eng_free(s->unixes);
 }
 

@@ -861,6 +861,53 @@ static void unix_sockets_are_for_their_owner_alone(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+/* Comes again and again until nobody listens; what it counts are the times that it went unanswered. */
+static void *come_until_nobody_is_there(void *path)
+{
+    uintptr_t unanswered = 0;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%.100s", (const char *)path);
+    for (;;) {
+        char got[16] = "";
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&at, sizeof at) < 0) {
+            close(fd);
+            return (void *)unanswered;
+        }
+        net_say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        (void)!recv(fd, got, 15, 0);
+        unanswered += atoi(got + 9) != 200;
+        close(fd);
+    }
+}
+
+static void whoever_reaches_a_unix_socket_is_answered_though_it_ends(void **state)
+{
+    net_live *l = *state;
+    eng_error err;
+    eng_http_options o = {.loops = 2, .on = {on_head, on_ready, on_done, on_refuse, on_turn, l}};
+    char path[128], address[160];
+    snprintf(path, sizeof path, "%s/sock", l->dir);
+    snprintf(address, sizeof address, "unix:%s", path);
+    for (int round = 0; round < 10; round++) {
+        eng_http_server *s;
+        pthread_t clients[4];
+        assert_ok(eng_http_server_new(&o, &s, &err), err);
+        assert_ok(eng_http_server_listen(s, eng_str_of(address), NULL, &err), err);
+        assert_ok(eng_http_server_start(s, &err), err);
+        for (int i = 0; i < 4; i++)
+            pthread_create(&clients[i], NULL, come_until_nobody_is_there, path);
+        assert_soon(eng_http_server_stats(s).accepted > 20);
+        eng_http_server_drain(s, 10000);
+        for (int i = 0; i < 4; i++) {
+            void *unanswered;
+            pthread_join(clients[i], &unanswered);
+            assert_null(unanswered);
+        }
+        eng_http_server_free(s);
+    }
+}
+
 static void making_one_survives_without_memory(void **state)
 {
     eng_status status;
@@ -955,6 +1002,7 @@ int main(void)
         cmocka_unit_test(a_hundred_thousand_requests_leave_memory_where_it_was),
         cmocka_unit_test(an_address_in_use_or_malformed_is_an_error),
         cmocka_unit_test(unix_sockets_are_for_their_owner_alone),
+        cmocka_unit_test(whoever_reaches_a_unix_socket_is_answered_though_it_ends),
         cmocka_unit_test(making_one_survives_without_memory),
         cmocka_unit_test(draining_lets_requests_end_and_cuts_them_late),
         cmocka_unit_test(counts),
