@@ -112,7 +112,7 @@ eng_status eng_py_pop_mark(eng_py_reader *r, eng_py ***items, size_t *count)
     if (!r->mark_count)
         return eng_py_refuse(r, ENG_EMALFORMED, "no mark lies on the stack");
     size_t from = r->marks[--r->mark_count];
-    *items = r->stack + from;
+    *items = r->stack ? r->stack + from : NULL;
     *count = r->depth - from;
     r->depth = from;
     return ENG_OK;
