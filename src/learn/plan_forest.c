@@ -326,16 +326,21 @@ static void fill_nodes(const eng_plan_forest *f, eng_plan_forest_view *v)
     }
 }
 
+static void copy(void *to, const eng_buf *from)
+{
+    if (from->len) /* a forest of no trees has none of them */
+        memcpy(to, from->data, from->len);
+}
+
 static void fill(const eng_plan_forest *f, eng_plan_forest_view *v)
 {
     const uint32_t *depths = (const uint32_t *)(const void *)f->depths.data;
-    memcpy(v->slots, f->slots.data, f->slots.len);
     memcpy(v->init, f->init, f->spec.outputs * sizeof *f->init);
-    memcpy(v->values, f->values.data, f->values.len);
-    memcpy(v->roots, f->roots.data, f->roots.len);
-    memcpy(v->targets, f->targets.data, f->targets.len);
-    if (f->sets.len)
-        memcpy(v->sets, f->sets.data, f->sets.len);
+    copy(v->slots, &f->slots);
+    copy(v->values, &f->values);
+    copy(v->roots, &f->roots);
+    copy(v->targets, &f->targets);
+    copy(v->sets, &f->sets);
     for (size_t i = 0; i < v->head.trees; i++)
         if (depths[i] > v->steps[i / ENG_PLAN_GROUP])
             v->steps[i / ENG_PLAN_GROUP] = depths[i];
