@@ -131,26 +131,46 @@ eng_status eng_collection_export(eng *e, eng_str name, bool (*cancelled)(void *c
 
 /* ---- In ---- */
 
-/* What an index could not be made of is refused before it is there. */
-static eng_status check_document(void *ctx, const eng_store_document *d, eng_str text,
-                                 eng_error *err)
+static eng_status check_metadata(eng_str metadata, eng_arena *arena, eng_error *err)
 {
     const eng_index_field *fields;
     const eng_json *v;
     size_t count;
-    eng_arena arena;
-    (void)ctx, (void)text;
-    if (!d->metadata.ptr || !d->metadata.len)
+    if (!metadata.ptr || !metadata.len)
         return ENG_OK;
-    eng_arena_init(&arena, 1024, NULL);
-    eng_status status = eng_json_read(d->metadata, NULL, &arena, &v, err);
+    eng_status status = eng_json_read(metadata, NULL, arena, &v, err);
     if (status == ENG_OK && !eng_json_is(v, ENG_JSON_OBJECT))
         status = eng_fail(err, ENG_EINVALID, "no object");
     if (status == ENG_OK)
-        status = eng_metadata_fields(d->metadata, &arena, &fields, &count, err);
-    eng_arena_clear(&arena);
+        status = eng_metadata_fields(metadata, arena, &fields, &count, err);
     if (status < 0 && status != ENG_ENOMEM)
         status = eng_fail(err, ENG_EINVALID, "the file is damaged: metadata of a document");
+    return status;
+}
+
+static eng_status check_blocks(eng_str packed, eng_str text, eng_arena *arena, eng_error *err)
+{
+    const eng_block *blocks;
+    size_t count;
+    if (!packed.ptr)
+        return ENG_OK;
+    eng_status status = eng_blocks_unpack(packed, text, arena, &blocks, &count, err);
+    if (status < 0 && status != ENG_ENOMEM)
+        status = eng_fail(err, ENG_EINVALID, "the file is damaged: blocks of a document");
+    return status;
+}
+
+/* What an index could not be made of, or a passage be cut from, is refused before it is there. */
+static eng_status check_document(void *ctx, const eng_store_document *d, eng_str text,
+                                 eng_error *err)
+{
+    eng_arena arena;
+    (void)ctx;
+    eng_arena_init(&arena, 1024, NULL);
+    eng_status status = check_metadata(d->metadata, &arena, err);
+    if (status == ENG_OK)
+        status = check_blocks(d->blocks, text, &arena, err);
+    eng_arena_clear(&arena);
     return status;
 }
 

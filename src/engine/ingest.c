@@ -146,7 +146,9 @@ static eng_status prepare_put(intake *in, const waiting *w, eng_store_put *put, 
         .parts = parts,
     };
     memcpy(put->document.hash, d->hash, sizeof d->hash);
-    return ENG_OK;
+    return w->source.blocks ? eng_blocks_pack(w->source.blocks, w->source.block_count, &in->arena,
+                                              &put->document.blocks, err)
+                            : ENG_OK;
 }
 
 /* One step for other writers: what the store has taken, the index has. */

@@ -40,7 +40,12 @@ static eng_status prepare(work *w, const eng_store_document *row, eng_str text,
                                .metadata = or_empty(row->metadata),
                                .text = text,
                                .language = or_empty(row->language)};
-    eng_status status = eng_draft_begin(&source, &w->arena, &d, err);
+    eng_status status = ENG_OK;
+    if (row->blocks.ptr)
+        status = eng_blocks_unpack(row->blocks, text, &w->arena, &source.blocks,
+                                   &source.block_count, err);
+    if (status == ENG_OK)
+        status = eng_draft_begin(&source, &w->arena, &d, err);
     if (status == ENG_OK)
         status = eng_draft_cut(&d, &source, &w->cut, &w->arena, err);
     if (status < 0)

@@ -30,18 +30,24 @@ enum {
 
 static const char magic[MAGIC_BYTES] = "engenho-carry\r\n";
 
-static const char tables[] =
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE document (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    "version INTEGER NOT NULL, hash BLOB NOT NULL, tokens INTEGER NOT NULL, "
-    "created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, language TEXT, title TEXT, "
-    "url TEXT, metadata TEXT, text TEXT NOT NULL) STRICT;"
-    "CREATE TABLE passage (id INTEGER PRIMARY KEY, document INTEGER NOT NULL "
-    "REFERENCES document (id), kind INTEGER NOT NULL, start INTEGER NOT NULL, "
-    "\"end\" INTEGER NOT NULL, tokens INTEGER NOT NULL, heading TEXT) STRICT;"
-    "CREATE TABLE vector (id INTEGER PRIMARY KEY, passage INTEGER NOT NULL "
-    "REFERENCES passage (id), kind INTEGER NOT NULL, start INTEGER NOT NULL, "
-    "\"end\" INTEGER NOT NULL, data BLOB NOT NULL) STRICT;";
+#define TABLES(more)                                                                               \
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"        \
+    "CREATE TABLE document (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "                   \
+    "version INTEGER NOT NULL, hash BLOB NOT NULL, tokens INTEGER NOT NULL, "                      \
+    "created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, language TEXT, title TEXT, "        \
+    "url TEXT, metadata TEXT, text TEXT NOT NULL" more ") STRICT;"                                 \
+    "CREATE TABLE passage (id INTEGER PRIMARY KEY, document INTEGER NOT NULL "                     \
+    "REFERENCES document (id), kind INTEGER NOT NULL, start INTEGER NOT NULL, "                    \
+    "\"end\" INTEGER NOT NULL, tokens INTEGER NOT NULL, heading TEXT) STRICT;"                     \
+    "CREATE TABLE vector (id INTEGER PRIMARY KEY, passage INTEGER NOT NULL "                       \
+    "REFERENCES passage (id), kind INTEGER NOT NULL, start INTEGER NOT NULL, "                     \
+    "\"end\" INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
+
+/* By the layout's version. */
+static const char *const tables[] = {[1] = TABLES(""), [2] = TABLES(", blocks BLOB")};
+
+_Static_assert(sizeof tables / sizeof *tables == ENG_CARRY_VERSION + 1,
+               "the header's version is that of the last layout");
 
 /* ---- Writing: rows ---- */
 
@@ -136,7 +142,8 @@ static eng_status write_document(writing *w, bool *more, eng_error *err)
 {
     eng_sql row = eng_sql_use(w->from,
                               "SELECT d.id, d.name, d.version, d.hash, d.tokens, d.created_ms, "
-                              "d.updated_ms, d.language, d.title, d.url, d.metadata, t.text "
+                              "d.updated_ms, d.language, d.title, d.url, d.metadata, t.text, "
+                              "t.blocks "
                               "FROM document d JOIN document_text t ON t.document = d.id "
                               "WHERE d.collection = ? AND d.id > ? ORDER BY d.id LIMIT 1");
     eng_sql_int(&row, w->collection);
@@ -146,9 +153,10 @@ static eng_status write_document(writing *w, bool *more, eng_error *err)
     if (*more) {
         eng_sql q = eng_sql_use(w->to, "INSERT INTO document (id, name, version, hash, tokens, "
                                        "created_ms, updated_ms, language, title, url, metadata, "
-                                       "text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                                       "text, blocks) "
+                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         w->document = eng_sql_get_int(&row, 0);
-        pass_columns(&row, 0, 12, &q);
+        pass_columns(&row, 0, 13, &q);
         status = eng_sql_end(&q, err);
         w->documents++;
     }
@@ -227,7 +235,7 @@ static eng_status write_database(writing *w, eng_error *err)
              APPLICATION_ID, ENG_CARRY_VERSION);
     eng_status status = eng_conn_script(w->to, head, err);
     if (status == ENG_OK)
-        status = eng_conn_script(w->to, tables, err);
+        status = eng_conn_script(w->to, tables[ENG_CARRY_VERSION], err);
     if (status == ENG_OK)
         status = eng_conn_begin(w->from, false, err);
     if (status == ENG_OK)
@@ -241,13 +249,13 @@ static eng_status write_database(writing *w, eng_error *err)
 
 /* ---- The tail ---- */
 
-static void make_tail(uint64_t len, unsigned char tail[ENG_CARRY_TAIL])
+static void make_tail(uint64_t len, unsigned char version, unsigned char tail[ENG_CARRY_TAIL])
 {
     memset(tail, 0, ENG_CARRY_TAIL);
     memcpy(tail, magic, MAGIC_BYTES);
     for (unsigned i = 0; i < 8; i++)
         tail[MAGIC_BYTES + i] = (unsigned char)(len >> 8 * i);
-    tail[MAGIC_BYTES + 8] = ENG_CARRY_VERSION;
+    tail[MAGIC_BYTES + 8] = version;
 }
 
 static eng_status add_tail(const char *path, int fd, eng_error *err)
@@ -273,7 +281,7 @@ static eng_status add_tail(const char *path, int fd, eng_error *err)
     eng_free(bytes);
     if (got < 0)
         return eng_fail_errno(err, errno, "cannot read '%s'", path);
-    make_tail(len, tail);
+    make_tail(len, ENG_CARRY_VERSION, tail);
     crypto_hash_sha256_update(&sum, tail, SUMMED_BYTES);
     crypto_hash_sha256_final(&sum, tail + SUMMED_BYTES);
     return eng_fd_write(fd, tail, sizeof tail, path, err);
@@ -328,7 +336,7 @@ static eng_status check_tail(eng_str file, eng_str *database, eng_error *err)
         return damaged(err, "it is too short");
     *database = eng_str_sub(file, 0, file.len - ENG_CARRY_TAIL);
     const unsigned char *end = (const unsigned char *)database->ptr + database->len;
-    make_tail(database->len, tail);
+    make_tail(database->len, end[MAGIC_BYTES + 8], tail);
     if (memcmp(end, tail, MAGIC_BYTES) != 0)
         return damaged(err, "its end is missing");
     crypto_hash_sha256_init(&state);
@@ -351,29 +359,31 @@ static eng_status read_number(eng_conn *c, const char *text, int64_t *out, eng_e
 }
 
 /* The tables are ours to the letter: no views, no triggers, no columns that are computed. */
-static eng_status check_tables(eng_conn *c, eng_error *err)
+static eng_status check_tables(eng_conn *c, int64_t *version, eng_error *err)
 {
-    int64_t application = 0, version = 0;
+    int64_t application = 0;
     uint64_t have = 0, want = 0;
     eng_conn *model = NULL;
     eng_status status = read_number(c, "PRAGMA application_id", &application, err);
     if (status == ENG_OK)
-        status = read_number(c, "PRAGMA user_version", &version, err);
+        status = read_number(c, "PRAGMA user_version", version, err);
     if (status < 0)
         return status;
     if (application != APPLICATION_ID)
         return damaged(err, "it is a database of another kind");
-    if (version > ENG_CARRY_VERSION)
+    if (*version > ENG_CARRY_VERSION)
         return eng_fail(err, ENG_EVERSION, "the file was written by a newer engenho");
+    if (*version < 1)
+        return damaged(err, "its tables are others");
     status = eng_conn_open_scratch(&model, err);
     if (status == ENG_OK)
-        status = eng_conn_script(model, tables, err);
+        status = eng_conn_script(model, tables[*version], err);
     if (status == ENG_OK)
         status = eng_schema_fingerprint(model, &want, err);
     if (status == ENG_OK)
         status = eng_schema_fingerprint(c, &have, err);
     eng_conn_close(model);
-    if (status == ENG_OK && (have != want || version != ENG_CARRY_VERSION))
+    if (status == ENG_OK && have != want)
         status = damaged(err, "its tables are others");
     return status;
 }
@@ -471,7 +481,7 @@ eng_status eng_carry_open_unsummed(eng_str database, eng_carry **out, eng_error 
     if (status == ENG_OK)
         status = eng_conn_script(c->conn, "PRAGMA cell_size_check = ON", err);
     if (status == ENG_OK)
-        status = check_tables(c->conn, err);
+        status = check_tables(c->conn, &c->version, err);
     if (status == ENG_OK)
         status = check_pages(c->conn, err);
     if (status == ENG_OK)

@@ -80,19 +80,21 @@ static eng_status update_document(eng_conn *c, const eng_store_document *d, eng_
     return eng_sql_end(&q, err);
 }
 
-static eng_status write_text(eng_conn *c, int64_t document, eng_str text, eng_error *err)
+static eng_status write_text(eng_conn *c, const eng_store_document *d, eng_str text, eng_error *err)
 {
-    eng_sql q = eng_sql_use(c, "INSERT INTO document_text (document, text) VALUES (?, ?) "
-                               "ON CONFLICT (document) DO UPDATE SET text = excluded.text");
-    eng_sql_int(&q, document);
+    eng_sql q = eng_sql_use(c, "INSERT INTO document_text (document, text, blocks) "
+                               "VALUES (?, ?, ?) ON CONFLICT (document) DO UPDATE "
+                               "SET text = excluded.text, blocks = excluded.blocks");
+    eng_sql_int(&q, d->id);
     eng_sql_text(&q, text.ptr ? text : ENG_STR(""));
+    eng_sql_blob(&q, d->blocks.ptr, d->blocks.len);
     return eng_sql_end(&q, err);
 }
 
 eng_status eng_document_add(eng_conn *c, eng_store_document *d, eng_str text, eng_error *err)
 {
     eng_status status = insert_document(c, d, err);
-    return status < 0 ? status : write_text(c, d->id, text, err);
+    return status < 0 ? status : write_text(c, d, text, err);
 }
 
 static eng_status replace(eng_conn *c, putting *p, eng_store_put *put, const earlier *was,
@@ -129,7 +131,7 @@ static eng_status put_one(eng_conn *c, putting *p, eng_store_put *put, eng_error
 
     status = was.id ? replace(c, p, put, &was, err) : insert_document(c, d, err);
     if (status == ENG_OK)
-        status = write_text(c, d->id, put->text, err);
+        status = write_text(c, d, put->text, err);
     eng_parts_place place = {p->collection, p->generation, p->cutting, d->id};
     if (status == ENG_OK)
         status = eng_parts_add(c, &place, &put->parts, err);
@@ -268,13 +270,15 @@ typedef struct {
     eng_str *texts; /* NULL: not wanted */
 } look;
 
-static eng_status read_text(eng_conn *c, int64_t document, eng_arena *arena, eng_str *out,
+static eng_status read_text(eng_conn *c, eng_store_document *d, eng_arena *arena, eng_str *out,
                             eng_error *err)
 {
-    eng_sql q = eng_sql_use(c, "SELECT text FROM document_text WHERE document = ?");
-    eng_sql_int(&q, document);
-    if (eng_sql_row(&q))
+    eng_sql q = eng_sql_use(c, "SELECT text, blocks FROM document_text WHERE document = ?");
+    eng_sql_int(&q, d->id);
+    if (eng_sql_row(&q)) {
         *out = eng_sql_get_text(&q, 0, arena);
+        d->blocks = eng_sql_get_text(&q, 1, arena);
+    }
     return eng_sql_end(&q, err);
 }
 
@@ -290,7 +294,7 @@ static eng_status take_one(eng_conn *c, look *l, eng_sql *q, eng_error *err)
     if (!there)
         return eng_fail(err, ENG_ENOTFOUND, "no document '%.*s'",
                         ENG_FMT(eng_str_sub(l->name, 0, 200)));
-    return l->texts ? read_text(c, l->documents->id, l->arena, l->texts, err) : ENG_OK;
+    return l->texts ? read_text(c, l->documents, l->arena, l->texts, err) : ENG_OK;
 }
 
 static eng_status get_document(eng_conn *c, void *args, eng_error *err)
@@ -361,7 +365,7 @@ static eng_status batch_documents(eng_conn *c, void *args, eng_error *err)
         if (status == ENG_OK && l->texts) {
             l->texts[i] = (eng_str){NULL, 0};
             if (l->documents[i].id)
-                status = read_text(c, l->ids[i], l->arena, &l->texts[i], err);
+                status = read_text(c, &l->documents[i], l->arena, &l->texts[i], err);
         }
     }
     return status;

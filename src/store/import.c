@@ -21,6 +21,7 @@ typedef struct {
 
 typedef struct {
     eng_conn *from;
+    int64_t version; /* of the file's layout */
     const eng_carried *about;
     const eng_store_import_options *options;
     eng_arena arena; /* of a document */
@@ -28,7 +29,7 @@ typedef struct {
     int64_t created_ms;
     reading at, next; /* before and after a piece, which may be run twice */
     size_t rows, size;
-} import;
+} importing;
 
 static eng_status wrong(eng_error *err, const char *what, int64_t id)
 {
@@ -83,12 +84,17 @@ typedef struct {
     int64_t made;        /* the first one here */
 } document;
 
-static eng_status read_document(import *m, document *d, eng_error *err)
+#define NEXT_DOCUMENT(blocks)                                                                      \
+    "SELECT id, name, version, hash, tokens, created_ms, updated_ms, language, title, url, "       \
+    "metadata, text, " blocks " FROM document WHERE id > ? ORDER BY id LIMIT 1"
+
+static const char next_document[] = NEXT_DOCUMENT("blocks");
+static const char next_document_1[] = NEXT_DOCUMENT("NULL"); /* of a file of the first layout */
+
+static eng_status read_document(importing *m, document *d, eng_error *err)
 {
     eng_arena *arena = &m->arena;
-    eng_sql q = eng_sql_use(m->from, "SELECT id, name, version, hash, tokens, created_ms, "
-                                     "updated_ms, language, title, url, metadata, text "
-                                     "FROM document WHERE id > ? ORDER BY id LIMIT 1");
+    eng_sql q = eng_sql_use(m->from, m->version > 1 ? next_document : next_document_1);
     eng_sql_int(&q, m->next.document);
     *d = (document){.id = 0};
     if (eng_sql_row(&q)) {
@@ -106,11 +112,12 @@ static eng_status read_document(import *m, document *d, eng_error *err)
         eng_sql_get_bytes(&q, 3, d->row.hash, sizeof d->row.hash);
         d->text = eng_sql_get_text(&q, 11, arena);
         d->row.bytes = d->text.len;
+        d->row.blocks = eng_sql_get_text(&q, 12, arena);
     }
     return end_of(&q, ENG_OK, err);
 }
 
-static eng_status check_document(const import *m, const document *d, eng_error *err)
+static eng_status check_document(const importing *m, const document *d, eng_error *err)
 {
     const eng_store_document *r = &d->row;
     bool good = r->name.len && r->name.len <= ID_BYTES && is_text(r->name) &&
@@ -122,7 +129,7 @@ static eng_status check_document(const import *m, const document *d, eng_error *
     return m->options->check ? m->options->check(m->options->ctx, r, d->text, err) : ENG_OK;
 }
 
-static eng_status copy_passages(import *m, eng_conn *c, document *d, eng_error *err)
+static eng_status copy_passages(importing *m, eng_conn *c, document *d, eng_error *err)
 {
     eng_parts_place place = {m->collection, m->generation, m->cutting, d->row.id};
     eng_status status = ENG_OK;
@@ -157,7 +164,7 @@ static eng_status copy_passages(import *m, eng_conn *c, document *d, eng_error *
     return end_of(&q, status, err);
 }
 
-static eng_status copy_vectors(import *m, eng_conn *c, const document *d, eng_error *err)
+static eng_status copy_vectors(importing *m, eng_conn *c, const document *d, eng_error *err)
 {
     eng_status status = ENG_OK;
     int64_t whole = -1; /* the last passage with a vector of its whole */
@@ -198,7 +205,7 @@ static eng_status copy_vectors(import *m, eng_conn *c, const document *d, eng_er
     return end_of(&q, status, err);
 }
 
-static eng_status copy_document(import *m, eng_conn *c, eng_error *err)
+static eng_status copy_document(importing *m, eng_conn *c, eng_error *err)
 {
     document d;
     eng_arena_reset(&m->arena);
@@ -224,7 +231,7 @@ static eng_status copy_document(import *m, eng_conn *c, eng_error *err)
 
 static eng_status copy_piece(eng_conn *c, void *args, eng_error *err)
 {
-    import *m = args;
+    importing *m = args;
     eng_status status = ENG_OK;
     m->next = m->at;
     m->rows = m->size = 0;
@@ -235,7 +242,7 @@ static eng_status copy_piece(eng_conn *c, void *args, eng_error *err)
     return status;
 }
 
-static eng_status insert_collection(import *m, eng_conn *c, eng_error *err)
+static eng_status insert_collection(importing *m, eng_conn *c, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "INSERT INTO collection (name, title, settings, state, version, "
                                "documents, passages, bytes, forgotten, created_ms, updated_ms) "
@@ -249,7 +256,7 @@ static eng_status insert_collection(import *m, eng_conn *c, eng_error *err)
     return status;
 }
 
-static eng_status insert_cutting(import *m, eng_conn *c, eng_error *err)
+static eng_status insert_cutting(importing *m, eng_conn *c, eng_error *err)
 {
     eng_sql q = eng_sql_use(c, "INSERT INTO cutting (collection, created_ms, settings) "
                                "VALUES (?, ?, ?)");
@@ -261,7 +268,7 @@ static eng_status insert_cutting(import *m, eng_conn *c, eng_error *err)
     return status;
 }
 
-static eng_status insert_generation(import *m, eng_conn *c, eng_error *err)
+static eng_status insert_generation(importing *m, eng_conn *c, eng_error *err)
 {
     bool vectors = m->options->vectors;
     eng_sql q = eng_sql_use(c, "INSERT INTO generation (collection, cutting, state, model, dims, "
@@ -293,7 +300,7 @@ static eng_status name_is_free(eng_conn *c, eng_str name, eng_error *err)
 
 static eng_status begin(eng_conn *c, void *args, eng_error *err)
 {
-    import *m = args;
+    importing *m = args;
     m->created_ms = eng_clock_wall_ms();
     eng_status status = name_is_free(c, m->options->name, err);
     if (status == ENG_OK)
@@ -307,7 +314,7 @@ static eng_status begin(eng_conn *c, void *args, eng_error *err)
 
 static eng_status publish(eng_conn *c, void *args, eng_error *err)
 {
-    const import *m = args;
+    const importing *m = args;
     eng_status status = name_is_free(c, m->options->name, err);
     if (status < 0)
         return status;
@@ -336,7 +343,7 @@ static eng_status publish(eng_conn *c, void *args, eng_error *err)
 
 static eng_status give_up(eng_conn *c, void *args, eng_error *err)
 {
-    const import *m = args;
+    const importing *m = args;
     eng_sql q = eng_sql_use(c, "UPDATE collection SET state = 2 WHERE id = ?");
     eng_sql_int(&q, m->collection);
     c->dropped = true;
@@ -357,7 +364,7 @@ eng_status eng_import_forget(eng_conn *c, eng_error *err)
 
 /* ---- The whole ---- */
 
-static eng_status copy_all(eng_store *s, import *m, eng_error *err)
+static eng_status copy_all(eng_store *s, importing *m, eng_error *err)
 {
     eng_status status = ENG_OK;
     while (status == ENG_OK && !m->at.ended) {
@@ -378,7 +385,8 @@ static eng_status copy_all(eng_store *s, import *m, eng_error *err)
 eng_status eng_store_import(eng_store *s, eng_carry *from, const eng_store_import_options *options,
                             int64_t *collection, eng_error *err)
 {
-import m = {.from = from->conn, .about = & from->about, .options = options };
+    importing m = {
+        .from = from->conn, .version = from->version, .about = &from->about, .options = options};
     eng_arena_init(&m.arena, 4096, NULL);
     eng_status status = eng_store_write(s, begin, &m, err);
     if (status == ENG_OK) {

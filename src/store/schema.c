@@ -208,7 +208,10 @@ static const char version_3[] =
     "    product TEXT NOT NULL\n" /* JSON, with the category that was right */
     ") STRICT;\n";
 
-static const char *const migrations[] = {version_1, version_2, version_3};
+static const char version_4[] =
+    "ALTER TABLE document_text ADD COLUMN blocks BLOB;\n"; /* NULL: what the text shows itself */
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 
 _Static_assert(sizeof migrations / sizeof *migrations == ENG_STORE_VERSION,
                "the header's version is that of the last migration");
@@ -375,6 +378,7 @@ static const uint64_t known[] = {
     [1] = UINT64_C(0xb35277aa5fe80f29),
     [2] = UINT64_C(0x9f71a2e65d35e692),
     [3] = UINT64_C(0xf561a33f09aa3add),
+    [4] = UINT64_C(0x6d228189b44d29e9),
 };
 
 uint64_t eng_schema_known(int version) { return known[version]; }

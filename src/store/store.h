@@ -26,7 +26,7 @@ typedef struct eng_store eng_store;
 
 /* The version of the tables that this program writes. Older ones are migrated when opened, newer ones
  * refused with ENG_EVERSION. */
-#define ENG_STORE_VERSION 3
+#define ENG_STORE_VERSION 4
 
 typedef struct {
     const char *path; /* of the database file; its folder exists */
@@ -271,6 +271,8 @@ typedef struct {
     uint64_t passages; /* of the active generation's cutting */
     int64_t created_ms;
     int64_t updated_ms;
+    eng_str blocks; /* its structure, where the text alone does not show it; ptr NULL: it does. Read
+                       with the text alone */
 } eng_store_document;
 
 typedef struct {
@@ -412,7 +414,7 @@ eng_status eng_store_change_forget(eng_store *s, int64_t collection, int64_t seq
  * One collection as it is, in one file for other machines and other programs: an SQLite database, and
  * behind it 64 bytes with its length and checksum (docs/collection-file.md).
  */
-#define ENG_CARRY_VERSION 1
+#define ENG_CARRY_VERSION 2
 #define ENG_CARRY_TAIL 64
 
 /* The generation (which has to be the active one, else ENG_ECONFLICT) as of one instant, into a new

@@ -86,7 +86,7 @@ void eng_sql_blob(eng_sql *q, const void *data, size_t len);
 /* The next row: false at the end, and on failure. */
 bool eng_sql_row(eng_sql *q);
 int64_t eng_sql_get_int(eng_sql *q, int column);
-/* Copied, with a NUL behind it; ptr NULL for NULL. */
+/* Copied, with a NUL behind it, bytes too; ptr NULL for NULL. */
 eng_str eng_sql_get_text(eng_sql *q, int column, eng_arena *arena);
 /* Exactly len bytes; others are damage. */
 void eng_sql_get_bytes(eng_sql *q, int column, void *out, size_t len);
@@ -199,6 +199,7 @@ eng_status eng_import_forget(eng_conn *c, eng_error *err) ENG_MUST_CHECK;
 /* What the two ways of a carried collection share (carry.c, import.c). */
 struct eng_carry {
     eng_conn *conn;
+    int64_t version; /* of the file's layout */
     eng_arena arena;
     eng_carried about;
 };

@@ -4,6 +4,7 @@
  * it stands.
  */
 #include "base/error.h"
+#include "base/span.h"
 #include "text/text_internal.h"
 
 typedef struct {
@@ -230,6 +231,90 @@ eng_status eng_blocks_of(eng_str text, bool markdown, eng_arena *arena, const en
     *count = o.count;
     return ENG_OK;
 }
+
+/* ---- Beside their text ---------------------------------------------------------------------- */
+
+/* A block is three numbers of seven bits a byte, the last of which has its top bit clear: how far after
+ * the one before it starts, how long it is, and its level and kind. */
+enum { PACKED_MOST = 10 + 10 + 2, KIND_BITS = 3 };
+
+static char *put_number(char *to, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        *to++ = (char)(v | 0x80);
+    *to++ = (char)v;
+    return to;
+}
+
+/* Those of 64 bits and over are taken for too large, which they are. */
+static uint64_t take_number(eng_span *in)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 63; shift += 7) {
+        uint8_t byte = eng_span_u8(in);
+        v |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return v;
+    }
+    return UINT64_MAX;
+}
+
+eng_status eng_blocks_pack(const eng_block *blocks, size_t count, eng_arena *arena, eng_str *out,
+                           eng_error *err)
+{
+    char *packed = eng_arena_array(arena, count + 1, PACKED_MOST), *to = packed;
+    size_t last = 0;
+    if (!packed)
+        return eng_fail_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        const eng_block *b = &blocks[i];
+        to = put_number(to, b->start - last);
+        to = put_number(to, b->end - b->start);
+        to = put_number(to, (unsigned)b->level << KIND_BITS | b->kind);
+        last = b->end;
+    }
+    *out = (eng_str){packed, (size_t)(to - packed)};
+    return ENG_OK;
+}
+
+static bool is_boundary(eng_str text, size_t at)
+{
+    return at == text.len || ((unsigned char)text.ptr[at] & 0xC0) != 0x80;
+}
+
+/* False where it cannot be one of that text that begins at `last` or later. */
+static bool take_block(eng_span *in, eng_str text, size_t last, eng_block *out)
+{
+    uint64_t gap = take_number(in), len = take_number(in), what = take_number(in);
+    if (in->failed || gap > text.len - last || len > text.len - last - gap || what > 0x7FF)
+        return false;
+    *out = (eng_block){.start = last + gap,
+                       .end = last + gap + len,
+                       .kind = (uint8_t)(what & 7),
+                       .level = (uint8_t)(what >> KIND_BITS)};
+    return out->kind <= ENG_BLOCK_QUOTE && is_boundary(text, out->start) &&
+           is_boundary(text, out->end);
+}
+
+eng_status eng_blocks_unpack(eng_str packed, eng_str text, eng_arena *arena, const eng_block **out,
+                             size_t *count, eng_error *err)
+{
+    eng_span in = eng_span_of(packed.ptr, packed.len);
+    size_t n = 0, last = 0;
+    eng_block *blocks = eng_arena_array(arena, packed.len / 3 + 1, sizeof *blocks);
+    if (!blocks)
+        return eng_fail_nomem(err);
+    for (; eng_span_left(&in); n++) {
+        if (!take_block(&in, text, last, &blocks[n]))
+            return eng_fail(err, ENG_ECORRUPT, "block %zu is none of its text", n);
+        last = blocks[n].end;
+    }
+    *out = blocks;
+    *count = n;
+    return ENG_OK;
+}
+
+/* ---- Front matter --------------------------------------------------------------------------- */
 
 size_t eng_front_matter(eng_str text)
 {

@@ -33,7 +33,8 @@ typedef struct {
     size_t passage_count, passage_cap;
     eng_str headings[HEADINGS];
     size_t heading_at; /* blocks before this one are in `headings` */
-    eng_str path;      /* of `headings`; ptr NULL: to be made */
+    eng_str path;      /* of so many levels of `headings`; ptr NULL: to be made */
+    size_t path_levels;
     bool nomem;
 } cutter;
 
@@ -217,13 +218,17 @@ static void follow_headings(cutter *c, size_t block)
     }
 }
 
-static eng_str path_of(cutter *c)
+/* What stands above a block: for a heading, those of a higher level alone. */
+static eng_str path_of(cutter *c, const eng_block *b)
 {
-    if (c->path.ptr)
+    size_t levels = HEADINGS;
+    if (b->kind == ENG_BLOCK_HEADING)
+        levels = b->level < 1 ? 0 : b->level < HEADINGS ? b->level - 1u : HEADINGS - 1u;
+    if (c->path.ptr && c->path_levels == levels)
         return c->path;
     eng_buf path;
     eng_buf_init(&path, 1 << 20);
-    for (size_t i = 0; i < HEADINGS; i++) {
+    for (size_t i = 0; i < levels; i++) {
         eng_str h = eng_utf8_cut(c->headings[i], PATH_MAX_BYTES);
         if (!h.len || path.len + h.len > PATH_MAX_BYTES)
             continue;
@@ -232,6 +237,7 @@ static eng_str path_of(cutter *c)
         eng_buf_str(&path, h);
     }
     c->path = eng_arena_copy(c->arena, eng_buf_view(&path));
+    c->path_levels = levels;
     c->nomem |= !c->path.ptr || path.failed;
     eng_buf_clear(&path);
     return c->path;
@@ -335,7 +341,7 @@ static void add_passage(cutter *c, size_t first, size_t start, size_t pieces, si
         .end = c->pieces[first + pieces - 1].end,
         .units = (uint32_t)(units < UINT32_MAX ? units : UINT32_MAX),
         .kind = (uint8_t)kind,
-        .heading = path_of(c)};
+        .heading = path_of(c, &c->blocks[c->pieces[first].block])};
 }
 
 eng_status eng_passages_of(eng_str text, const eng_block *blocks, size_t block_count,

@@ -236,6 +236,13 @@ typedef struct {
 eng_status eng_blocks_of(eng_str text, bool markdown, eng_arena *arena, const eng_block **out,
                          size_t *count, eng_error *err) ENG_MUST_CHECK;
 
+/* Blocks as the few bytes each that are kept beside their text, in the arena; and back, ENG_ECORRUPT
+ * where they are none of that text. */
+eng_status eng_blocks_pack(const eng_block *blocks, size_t count, eng_arena *arena, eng_str *out,
+                           eng_error *err) ENG_MUST_CHECK;
+eng_status eng_blocks_unpack(eng_str packed, eng_str text, eng_arena *arena, const eng_block **out,
+                             size_t *count, eng_error *err) ENG_MUST_CHECK;
+
 /* A document as it came out of a file. Views live as long as the call that shows it. */
 typedef struct {
     eng_str text; /* UTF-8 in NFC, "\n" at line ends, never empty */

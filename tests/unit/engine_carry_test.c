@@ -146,6 +146,69 @@ static void an_encoder_that_is_not_here_is_said(void **state)
     eng_close(a);
 }
 
+static char *headings_of(eng *e, const char *collection, eng_buf *out)
+{
+    eng_error err = {0};
+    eng_document *d = NULL;
+    assert_ok(eng_document_get(e, eng_str_of(collection), ENG_STR("p"), &d, &err), err);
+    eng_buf_reset(out);
+    for (size_t i = 0; i < d->passage_count; i++)
+        eng_buf_format(out, "%s;", d->passages[i].heading);
+    eng_document_free(d);
+    return out->data;
+}
+
+static void recut(eng *e, const char *collection, unsigned size)
+{
+    int64_t job = 0;
+    eng_error err = {0};
+    eng_collection *c = NULL;
+    eng_cutting chunk = {.size = size, .characters = true};
+    eng_collection_spec spec = {.title = {NULL, 0}, .chunk = &chunk, .embedding_model = {NULL, 0}};
+    assert_ok(eng_collection_change(e, eng_str_of(collection), &spec, &job, &c, &err), err);
+    eng_collection_free(c);
+    eng_job *done = wait_for(e, job);
+    assert_int_equal(done->state, ENG_JOB_DONE);
+    eng_job_free(done);
+}
+
+/* What a page's headings were does not show in its text. */
+static void structure_outlives_another_cutting_and_the_way_into_a_file(void **state)
+{
+    place *p = *state;
+    eng_error err = {0};
+    int64_t job = 0;
+    eng_buf out;
+    eng_ingest_report *r = NULL;
+    eng_ingest_options o = {.make = true, .title = {NULL, 0}};
+    eng_source page = {
+        .id = ENG_STR("p"),
+        .title = {NULL, 0},
+        .url = {NULL, 0},
+        .metadata = {NULL, 0},
+        .text = {NULL, 0},
+        .bytes = ENG_STR("<html><body><main><h1>Loja</h1><h2>Prazos</h2>"
+                         "<p>A entrega leva sete dias.</p><h2>Trocas</h2>"
+                         "<p>A troca pede a nota fiscal. O dinheiro volta em dez dias.</p>"
+                         "</main></body></html>"),
+        .file = ENG_STR("p.html"),
+        .type = ENG_STR("text/html")};
+    eng *e = open_at(p->data);
+    eng_buf_init(&out, 4096);
+    assert_ok(eng_ingest(e, ENG_STR("a"), &page, 1, &o, &r, &err), err);
+    eng_ingest_report_free(r);
+    assert_string_equal(headings_of(e, "a", &out), ";");
+    recut(e, "a", 40);
+    assert_string_equal(headings_of(e, "a", &out), ";Loja;Loja > Trocas;");
+    eng_mapping file = exported(e, "a");
+    assert_ok(take_in(e, &file, "b", false, &job, &err), err);
+    eng_mapping_close(&file);
+    recut(e, "b", 35);
+    assert_non_null(strstr(headings_of(e, "b", &out), ";Loja > Trocas;"));
+    eng_buf_clear(&out);
+    eng_close(e);
+}
+
 static void damage_is_what_cannot_be_accepted(void **state)
 {
     place *p = *state;
@@ -168,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_place(vectors_are_taken_as_they_are),
         in_place(an_encoder_that_is_not_here_is_said),
+        in_place(structure_outlives_another_cutting_and_the_way_into_a_file),
         in_place(damage_is_what_cannot_be_accepted),
     };
     return cmocka_run_group_tests(tests, start_library, stop_library);

@@ -20,6 +20,7 @@ static void put(eng_store *s, int64_t c, int64_t g, const char *name, const char
     p.document.name = eng_str_of(name);
     p.document.metadata = ENG_STR("{\"n\":1}");
     p.document.tokens = len;
+    p.document.blocks = len % 2 ? ENG_STR("\x01\x02\x00") : (eng_str){0};
     memcpy(p.document.hash, text, len < ENG_STORE_HASH ? len : ENG_STORE_HASH);
     for (size_t i = 0; i < PARTS; i++) {
         m.passages[i] = (eng_store_passage){.kind = 1,
@@ -121,6 +122,7 @@ static void same_document(eng_store *s, place *p, const eng_store_collection *a,
     assert_ok(eng_store_document_get(s, a->id, eng_str_of(id), &p->arena, &x, &text, &err), err);
     assert_ok(eng_store_document_get(s, b->id, eng_str_of(id), &p->arena, &y, &other, &err), err);
     assert_true(eng_str_eq(text, other) && eng_str_eq(x.metadata, y.metadata));
+    assert_true(eng_str_eq(x.blocks, y.blocks) && !x.blocks.ptr == !y.blocks.ptr);
     assert_true(x.version == y.version && x.tokens == y.tokens && x.bytes == y.bytes);
     assert_true(x.created_ms == y.created_ms && x.updated_ms == y.updated_ms);
     assert_memory_equal(x.hash, y.hash, sizeof x.hash);
@@ -290,6 +292,8 @@ static void rows_that_make_no_sense_are_refused_and_leave_nothing(void **state)
         "CREATE INDEX i ON passage (document)",
         "PRAGMA application_id = 1",
         "DROP TABLE vector",
+        "PRAGMA user_version = 1",
+        "ALTER TABLE document DROP COLUMN blocks",
         "PRAGMA user_version = 0",
     };
     place *p = *state;
@@ -312,6 +316,33 @@ static void rows_that_make_no_sense_are_refused_and_leave_nothing(void **state)
     assert_int_equal(import_unsummed(s, database, &err), ENG_EVERSION);
     database = changed_by_sqlite(p, bytes, len, "SELECT 1");
     assert_ok(import_unsummed(s, database, &err), err);
+    eng_store_close(s);
+}
+
+static void the_first_layout_is_taken_too(void **state)
+{
+    place *p = *state;
+    eng_store *s = open_db(p);
+    eng_error err = {0};
+    eng_store_document d;
+    eng_str text;
+    int64_t id, g = make_collection(s, "a", &id);
+    size_t len;
+    char *bytes = exported(s, p, g, &len);
+    eng_str database = changed_by_sqlite(p, bytes, len,
+                                         "ALTER TABLE document DROP COLUMN blocks;"
+                                         "PRAGMA user_version = 1");
+    assert_ok(import_unsummed(s, database, &err), err);
+    eng_store_collection x = get(s, p, "x");
+    assert_int_equal(x.documents, DOCUMENTS);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "d%d", i);
+        assert_ok(eng_store_document_get(s, x.id, eng_str_of(name), &p->arena, &d, &text, &err),
+                  err);
+        assert_true(text.len > 0);
+        assert_null(d.blocks.ptr);
+    }
     eng_store_close(s);
 }
 
@@ -364,6 +395,7 @@ int main(void)
         in_place(an_export_can_be_stopped_and_leaves_nothing),
         in_place(a_file_that_lost_a_byte_or_a_bit_is_refused),
         in_place(rows_that_make_no_sense_are_refused_and_leave_nothing),
+        in_place(the_first_layout_is_taken_too),
         in_place(what_was_on_its_way_in_is_gone_after_a_crash),
         in_place(no_memory_is_an_error),
     };

@@ -137,6 +137,9 @@ static void headings_stand_with_what_follows(void **state)
     (void)state;
     assert_passages("# T\n\na b c d.\n\n## S\n\ne f g.\n\n### U\n\nh.", 7, 0,
                     "# T\n\na b c d.|T: ## S\n\ne f g.|T > S: ### U\n\nh.");
+    /* A section's own heading does not stand below its sister's. */
+    assert_passages("# T\n\n## R\n\na b c d.\n\n## S\n\ne f g h.\n\ni j k l.", 7, 0,
+                    "# T|T: ## R\n\na b c d.|T: ## S\n\ne f g h.|T > S: i j k l.");
 }
 
 static void tables_stay_whole_or_split_by_rows(void **state)
@@ -205,6 +208,70 @@ static void cutting_costs_a_small_multiple_of_the_text(void **state)
     eng_buf_clear(&out);
 }
 
+/* ---- Blocks beside their text --------------------------------------------------------------- */
+
+static const char kept[] = "# Título\n\nUm parágrafo.\n\n- um\n- dois é\n\n    x = 1\n\n"
+                           "## Outro\n\n| a | b |\n|---|---|\n| 1 | ç |\n\n> disse\n";
+
+static void blocks_come_back_as_they_were_kept(void **state)
+{
+    (void)state;
+    eng_arena arena;
+    eng_error err = {0};
+    eng_str text = eng_str_of(kept), packed;
+    const eng_block *was, *is;
+    size_t n, m;
+    eng_arena_init(&arena, 256, NULL);
+    assert_ok(eng_blocks_of(text, true, &arena, &was, &n, &err), err);
+    assert_true(n > 6);
+    assert_ok(eng_blocks_pack(was, n, &arena, &packed, &err), err);
+    assert_true(packed.len <= 4 * n);
+    assert_ok(eng_blocks_unpack(packed, text, &arena, &is, &m, &err), err);
+    assert_int_equal(n, m);
+    for (size_t i = 0; i < n; i++)
+        assert_true(was[i].start == is[i].start && was[i].end == is[i].end &&
+                    was[i].kind == is[i].kind && was[i].level == is[i].level);
+    assert_ok(eng_blocks_pack(NULL, 0, &arena, &packed, &err), err);
+    assert_true(packed.ptr && packed.len == 0);
+    assert_ok(eng_blocks_unpack(packed, text, &arena, &is, &m, &err), err);
+    assert_int_equal(m, 0);
+    eng_arena_clear(&arena);
+}
+
+static void blocks_of_another_text_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *packed;
+        size_t len;
+    } wrong[] = {
+        {"\x00", 1},
+        {"\x00\x01", 2},
+        {"\x00\x08\x00", 3}, /* longer than the text */
+        {"\x08\x00\x00", 3},
+        {"\x00\x01\x06", 3}, /* no such kind */
+        {"\x00\x03\x00", 3},
+        {"\x03\x01\x00", 3}, /* in the middle of a character */
+        {"\x00\x01\x80", 3},
+        {"\x00\x01\x80\x80\x01", 5}, /* a level beyond 255 */
+        {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x00\x00", 13},
+        {"\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F\x00", 11},
+        {"\x00\x02\x00\x00\x06\x00", 6},
+    };
+    eng_str text = ENG_STR("ab\xC3\xA9 cd");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        eng_arena arena;
+        eng_error err = {0};
+        const eng_block *blocks;
+        size_t n;
+        eng_arena_init(&arena, 64, NULL);
+        eng_str packed = {wrong[i].packed, wrong[i].len};
+        if (eng_blocks_unpack(packed, text, &arena, &blocks, &n, &err) != ENG_ECORRUPT)
+            fail_msg("case %zu is taken", i);
+        eng_arena_clear(&arena);
+    }
+}
+
 static void survives_no_memory(void **state)
 {
     (void)state;
@@ -214,6 +281,7 @@ static void survives_no_memory(void **state)
     const eng_block *blocks;
     const eng_passage *passages;
     size_t block_count, count;
+    eng_str packed;
     eng_cut_options o = {.size = 4, .overlap = 1, .count = words};
     assert_survives_no_memory(status, {
         eng_arena_init(&arena, 64, NULL);
@@ -221,6 +289,10 @@ static void survives_no_memory(void **state)
         if (status == ENG_OK)
             status = eng_passages_of(text, blocks, block_count, &o, &arena, &passages, &count,
                                      NULL);
+        if (status == ENG_OK)
+            status = eng_blocks_pack(blocks, block_count, &arena, &packed, NULL);
+        if (status == ENG_OK)
+            status = eng_blocks_unpack(packed, text, &arena, &blocks, &block_count, NULL);
         eng_arena_clear(&arena);
     });
 }
@@ -237,6 +309,8 @@ int main(void)
         cmocka_unit_test(characters_are_a_hard_maximum),
         cmocka_unit_test(an_overlap_as_large_as_the_size_is_refused),
         cmocka_unit_test(cutting_costs_a_small_multiple_of_the_text),
+        cmocka_unit_test(blocks_come_back_as_they_were_kept),
+        cmocka_unit_test(blocks_of_another_text_are_refused),
         cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
