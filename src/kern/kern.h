@@ -105,6 +105,27 @@ enum {
     ENG_KERN_BEYOND = 16 /* nodes that may be read behind a tree's last one */
 };
 
+/*
+ * A small tree of very many rows: all of its nodes for all rows, one after the other, without a step down.
+ * Numbers have become ranks, bytes: how many of the thresholds of their slot are not above them. Leaves are
+ * numbered from left to right, nodes stand before their children. A row stands at the first leaf of the
+ * subtree that it has come to, which is a node's where that is the node's `first`; from there it moves to
+ * `right`, the first leaf of the node's right child, where its rank in the node's slot is `rank` or more.
+ */
+typedef struct {
+    uint32_t slot;
+    uint32_t rank;  /* a byte, four times: so are the other two */
+    uint32_t first; /* below `right` */
+    uint32_t right;
+} eng_kern_split;
+
+enum {
+    ENG_KERN_RANKED = 256,      /* rows that such a tree is looked at for at a time, at most */
+    ENG_KERN_RANKED_STEP = 64,  /* and what their number is a multiple of */
+    ENG_KERN_RANK_BITS = 8,     /* of a rank */
+    ENG_KERN_RANKED_VALUES = 64 /* leaves that add_f32 may read, however few there are */
+};
+
 /* ---- The table --------------------------------------------------------------------------------- */
 
 /* Keys and values of one head of a sequence, packed for `attend`. */
@@ -169,6 +190,19 @@ typedef struct {
     void (*tree_f32)(const eng_kern_node *root, uint32_t steps, const float *x, uint32_t *leaves);
     void (*tree_f64)(const eng_kern_wide_node *root, uint32_t steps, const double *x,
                      uint32_t *leaves);
+
+    /* ---- Ranked trees: rows is a multiple of ENG_KERN_RANKED_STEP, up to ENG_KERN_RANKED ---- */
+    /* How many of the 2^bits - 1 cuts, which rise, are <= x; NaN: all of them. Behind the cuts stands one
+     * number more, and at least 16 are there. bits: 1 to ENG_KERN_RANK_BITS. */
+    void (*rank_f32)(const float *cuts, unsigned bits, const float *x, size_t rows, uint8_t *ranks);
+    void (*rank_f64)(const double *cuts, unsigned bits, const double *x, size_t rows,
+                     uint8_t *ranks);
+    /* x[slot][ENG_KERN_RANKED]: the number of the leaf that each row comes to. */
+    void (*tree_u8)(const eng_kern_split *splits, size_t n, const uint8_t *x, size_t rows,
+                    uint8_t *leaves);
+    /* sums[row] += values[leaves[row]], of `count` values. */
+    void (*add_f32)(const float *values, size_t count, const uint8_t *leaves, size_t rows,
+                    float *sums);
 
     const eng_kern_attention *attention_f32;
     const eng_kern_attention *attention_fast;

@@ -120,5 +120,6 @@ static void hamming_rows(const uint8_t *q, const uint8_t *rows, size_t count, si
     .dot_f32 = dot_f32, .dot_f32_rows = dot_f32_rows, .dot_i8 = dot_i8,                            \
     .dot_i8_rows = dot_i8_rows, .hamming_rows = hamming_rows, .linear_f32 = linear_f32,            \
     .linear_i8 = linear_i8, .quantise = quantise, .norm = norm, .half_to_f32 = half_to_f32,        \
-    .tree_f32 = eng_kern_tree_f32, .tree_f64 = eng_kern_tree_f64, .attention_f32 = &attention,     \
-    .attention_fast = &attention
+    .tree_f32 = eng_kern_tree_f32, .tree_f64 = eng_kern_tree_f64, .rank_f32 = eng_kern_rank_f32,   \
+    .rank_f64 = eng_kern_rank_f64, .tree_u8 = eng_kern_avx2_tree_u8, .add_f32 = eng_kern_add_f32,  \
+    .attention_f32 = &attention, .attention_fast = &attention

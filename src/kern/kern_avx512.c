@@ -122,6 +122,8 @@ ENG_TARGET_END
     .dot_i8_rows = dot_i8_rows, .hamming_rows = hamming_rows, .linear_f32 = linear_f32,            \
     .quantise = quantise, .norm = norm, .half_to_f32 = half_to_f32,                                \
     .tree_f32 = eng_kern_avx512_tree_f32, .tree_f64 = eng_kern_avx512_tree_f64,                    \
+    .rank_f32 = eng_kern_avx512_rank_f32, .rank_f64 = eng_kern_avx512_rank_f64,                    \
+    .tree_u8 = eng_kern_avx512_tree_u8, .add_f32 = eng_kern_avx512_add_f32,                        \
     .attention_f32 = &attention
 
 const eng_kern eng_kern_avx512vnni = {

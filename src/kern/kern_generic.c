@@ -230,6 +230,10 @@ const eng_kern eng_kern_generic = {
     .half_to_f32 = half_to_f32,
     .tree_f32 = eng_kern_tree_f32,
     .tree_f64 = eng_kern_tree_f64,
+    .rank_f32 = eng_kern_rank_f32,
+    .rank_f64 = eng_kern_rank_f64,
+    .tree_u8 = eng_kern_tree_u8,
+    .add_f32 = eng_kern_add_f32,
     .attention_f32 = &attention,
     .attention_fast = &attention,
 };

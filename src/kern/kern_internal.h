@@ -14,6 +14,14 @@ extern const eng_kern eng_kern_generic;
 void eng_kern_tree_f32(const eng_kern_node *root, uint32_t steps, const float *x, uint32_t *leaves);
 void eng_kern_tree_f64(const eng_kern_wide_node *root, uint32_t steps, const double *x,
                        uint32_t *leaves);
+void eng_kern_rank_f32(const float *cuts, unsigned bits, const float *x, size_t rows,
+                       uint8_t *ranks);
+void eng_kern_rank_f64(const double *cuts, unsigned bits, const double *x, size_t rows,
+                       uint8_t *ranks);
+void eng_kern_tree_u8(const eng_kern_split *splits, size_t n, const uint8_t *x, size_t rows,
+                      uint8_t *leaves);
+void eng_kern_add_f32(const float *values, size_t count, const uint8_t *leaves, size_t rows,
+                      float *sums);
 #ifdef ENG_KERN_X86
 extern const eng_kern eng_kern_avx2;
 extern const eng_kern eng_kern_avx2vnni;
@@ -25,6 +33,17 @@ void eng_kern_avx512_tree_f32(const eng_kern_node *root, uint32_t steps, const f
                               uint32_t *leaves);
 void eng_kern_avx512_tree_f64(const eng_kern_wide_node *root, uint32_t steps, const double *x,
                               uint32_t *leaves);
+
+void eng_kern_avx2_tree_u8(const eng_kern_split *splits, size_t n, const uint8_t *x, size_t rows,
+                           uint8_t *leaves);
+void eng_kern_avx512_rank_f32(const float *cuts, unsigned bits, const float *x, size_t rows,
+                              uint8_t *ranks);
+void eng_kern_avx512_rank_f64(const double *cuts, unsigned bits, const double *x, size_t rows,
+                              uint8_t *ranks);
+void eng_kern_avx512_tree_u8(const eng_kern_split *splits, size_t n, const uint8_t *x, size_t rows,
+                             uint8_t *leaves);
+void eng_kern_avx512_add_f32(const float *values, size_t count, const uint8_t *leaves, size_t rows,
+                             float *sums);
 
 /* What two of them have in place of avx512vnni's. */
 extern const eng_kern_attention eng_kern_bf16_attention;

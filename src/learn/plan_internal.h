@@ -172,6 +172,43 @@ typedef struct {
 size_t eng_plan_forest_layout(const eng_plan_forest_head *head, unsigned char *data,
                               eng_plan_forest_view *out);
 
+/* ---- Forests by ranks (plan_rank.c) ---- */
+
+/* What a slot's numbers are ranked by: 2^bits - 1 cuts. */
+typedef struct {
+    uint32_t slot;
+    uint32_t bits;
+    uint64_t at; /* counts in cuts */
+} eng_plan_ruler;
+
+/* Trees [first, end), and their rulers: a split's slot counts in these. */
+typedef struct {
+    uint32_t first, end;
+    uint32_t ruler, rulers;
+} eng_plan_part;
+
+typedef struct {
+    uint64_t first; /* split */
+    uint64_t value; /* that of its first leaf */
+    uint32_t count;
+    uint32_t leaves;
+} eng_plan_ranked_tree;
+
+typedef struct {
+    eng_buf parts;  /* eng_plan_part */
+    eng_buf rulers; /* eng_plan_ruler */
+    eng_buf cuts;   /* float; double where nodes are wide */
+    eng_buf splits; /* eng_kern_split */
+    eng_buf trees;  /* eng_plan_ranked_tree */
+    eng_buf values; /* float where sums are in single precision, else double */
+    size_t most;    /* rulers of one part */
+} eng_plan_ranked;
+
+/* Of a checked forest whose trees are small; else *out is left alone. ENG_ENOMEM. */
+eng_status eng_plan_rank(const eng_plan_forest_view *v, eng_plan_ranked **out,
+                         eng_error *err) ENG_MUST_CHECK;
+void eng_plan_ranked_free(eng_plan_ranked *r);
+
 /* ---- A plan ---- */
 
 /* A step with what it needs at hand. */
@@ -179,6 +216,7 @@ typedef struct {
     const eng_plan_step *step;
     const uint32_t *in;
     const unsigned char *data;
+    eng_plan_ranked *ranked; /* of a forest, or NULL */
     union {
         eng_plan_keys_view keys;
         eng_plan_forest_view forest;
@@ -217,7 +255,10 @@ static inline double *eng_plan_col(const eng_plan_run *r, uint32_t column)
     return r->columns + (size_t)column * r->stride;
 }
 
-enum { ENG_PLAN_BLOCK = 128 }; /* rows; a multiple of ENG_PLAN_LANES */
+enum {
+    ENG_PLAN_BLOCK = ENG_KERN_RANKED, /* rows; a multiple of ENG_PLAN_LANES */
+    ENG_PLAN_RANKED_FROM = 24         /* rows: below, walking is faster */
+};
 
 /* Of each operator: whether its numbers and bytes are sound, and what it does (plan_check.c, plan_run.c). */
 eng_status eng_plan_check_step(eng_plan_bound *b, const eng_plan_head *head, eng_error *err);

@@ -13,6 +13,8 @@ void eng_plan_free(eng_plan *p)
         return;
     eng_container_close(&p->file);
     eng_arena_clear(&p->arena);
+    for (size_t i = 0; p->steps && i < p->step_count; i++)
+        eng_plan_ranked_free(p->steps[i].ranked);
     eng_free(p->steps);
     eng_free(p->memory);
     eng_free(p);
@@ -56,6 +58,8 @@ static eng_status bind(eng_plan *p, size_t i, const eng_plan_step *s, const eng_
     if (s->code == OP_LOOKUP && b->in[0] < p->head->inputs &&
         b->of.keys.head.of_numbers != (p->fields[b->in[0]].type == ENG_PLAN_NUMBER))
         return bad(err, "keys of another type than the field");
+    if (s->code == OP_FOREST && (status = eng_plan_rank(&b->of.forest, &b->ranked, err)) < 0)
+        return status;
     size_t one = eng_plan_temporary(b, 1), many = eng_plan_temporary(b, ENG_PLAN_BLOCK);
     p->temporary = one > p->temporary ? one : p->temporary;
     p->temporary_wide = many > p->temporary_wide ? many : p->temporary_wide;
@@ -115,6 +119,8 @@ static eng_status read_plan(eng_plan *p, eng_error *err)
     p->steps = eng_alloc_array(p->step_count, sizeof *p->steps);
     if (!p->steps)
         return eng_fail(err, ENG_ENOMEM, "a model: out of memory");
+    if (p->step_count)
+        memset(p->steps, 0, p->step_count * sizeof *p->steps);
     for (size_t i = 0; i < p->step_count && status == ENG_OK; i++)
         status = bind(p, i, &steps[i], data, &columns, err);
     if (status == ENG_OK && (columns != p->head->columns || !good_results(p)))

@@ -336,11 +336,18 @@ static void run_share(const eng_plan_bound *b, const eng_plan_run *r)
 
 /* ---- All of them ---- */
 
-static size_t forest_room(const eng_plan_forest_head *h, size_t rows)
+/* Slots of the rows that are walked in step; ranks, and sums in single precision. */
+static size_t forest_room(const eng_plan_bound *b, size_t rows)
 {
+    const eng_plan_forest_head *h = &b->of.forest.head;
+    size_t each = h->wide ? sizeof(double) : sizeof(float), ranked = 0;
+    if (b->ranked)
+        ranked = (b->ranked->most + h->outputs * sizeof(float)) * ENG_PLAN_BLOCK;
+    if (rows >= ENG_PLAN_RANKED_FROM && b->ranked)
+        rows = ENG_PLAN_RANKED_FROM;
     size_t lanes = rows == 1 ? 1 : (rows + ENG_PLAN_LANES - 1) / ENG_PLAN_LANES * ENG_PLAN_LANES;
-    size_t each = h->wide ? sizeof(double) : sizeof(float);
-    return ((size_t)h->slots * each + ENG_PLAN_GROUP * sizeof(uint32_t)) * lanes;
+    size_t walked = ((size_t)h->slots * each + ENG_PLAN_GROUP * sizeof(uint32_t)) * lanes;
+    return lanes > 1 && ranked > walked ? ranked : walked;
 }
 
 size_t eng_plan_temporary(const eng_plan_bound *b, size_t rows)
@@ -357,7 +364,7 @@ size_t eng_plan_temporary(const eng_plan_bound *b, size_t rows)
     case OP_NEAREST:
         return (size_t)s->extra * 16;
     case OP_FOREST:
-        return forest_room(&b->of.forest.head, rows);
+        return forest_room(b, rows);
     default:
         return 0;
     }

@@ -3,7 +3,8 @@
  * once a row instead of once a node. Then trees are walked without a branch.
  *
  * One row: the trees of a group in step, so that the processor waits for eight nodes at once. Many rows:
- * one group at a time, 16 rows in step (kern), so that its nodes stay in the cache.
+ * one tree at a time, 16 rows in step (kern), so that its nodes stay in the cache; and where the trees are
+ * small, all of a tree's nodes for up to 256 rows, by ranks (plan_rank.c).
  */
 #include "learn/plan_internal.h"
 
@@ -68,7 +69,7 @@ static bool is_simple(const eng_plan_slot *s)
     return (s->kind == SLOT_PLAIN || s->kind == SLOT_NAN_LOW) && !s->clip;
 }
 
-/* Rows of one slot, up to 16; what is beyond them is 0. */
+/* Rows of one slot. */
 static void fill_slot(const eng_plan_forest_view *v, const eng_plan_slot *s, const double *x,
                       size_t rows, double *to)
 {
@@ -257,11 +258,87 @@ static void run_many(const eng_plan_bound *b, const eng_plan_run *r)
     }
 }
 
+/* ---- Very many rows, and small trees ---- */
+
+/* Ranks of all rulers of a part: [ruler][rows]. */
+static void fill_ranks(const eng_plan_bound *b, const eng_plan_run *r, const eng_plan_part *part,
+                       size_t rows, uint8_t *ranks)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    const eng_kern *kern = eng_kern_get();
+    const eng_plan_ruler *ruler = (const eng_plan_ruler *)(const void *)b->ranked->rulers.data;
+    const void *cuts = b->ranked->cuts.data;
+    double made[ENG_PLAN_BLOCK];
+    float narrow[ENG_PLAN_BLOCK];
+    memset(made + r->rows, 0, (ENG_PLAN_BLOCK - r->rows) * sizeof *made);
+    ruler += part->ruler;
+    for (uint32_t j = 0; j < part->rulers; j++, ruler++, ranks += ENG_KERN_RANKED) {
+        fill_slot(v, &v->slots[ruler->slot], eng_plan_col(r, b->in[ruler->slot]), r->rows, made);
+        if (v->head.wide) {
+            for (size_t i = 0; i < r->rows && v->head.float_in; i++)
+                made[i] = rounded(v, made[i]);
+            kern->rank_f64((const double *)cuts + ruler->at, ruler->bits, made, rows, ranks);
+        } else {
+            for (size_t i = 0; i < rows; i++)
+                narrow[i] = (float)made[i];
+            kern->rank_f32((const float *)cuts + ruler->at, ruler->bits, narrow, rows, ranks);
+        }
+    }
+}
+
+/* Sums in single precision are kept so until all trees have been. */
+static void add_ranked(const eng_plan_bound *b, const eng_plan_run *r,
+                       const eng_plan_ranked_tree *tree, uint32_t target, const uint8_t *leaves,
+                       size_t rows, float *sums)
+{
+    if (b->of.forest.head.float_sum) {
+        const float *values = (const float *)(const void *)b->ranked->values.data;
+        eng_kern_get()->add_f32(values + tree->value, tree->leaves, leaves, rows,
+                                sums + (size_t)target * ENG_PLAN_BLOCK);
+        return;
+    }
+    const double *values = (const double *)(const void *)b->ranked->values.data + tree->value;
+    double *y = eng_plan_col(r, b->step->out + target);
+    for (size_t i = 0; i < r->rows; i++)
+        y[i] += values[leaves[i]];
+}
+
+static void run_ranked(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_forest_view *v = &b->of.forest;
+    const eng_plan_part *part = (const eng_plan_part *)(const void *)b->ranked->parts.data;
+    const eng_plan_part *last = part + b->ranked->parts.len / sizeof *part;
+    const eng_plan_ranked_tree *trees =
+        (const eng_plan_ranked_tree *)(const void *)b->ranked->trees.data;
+    const eng_kern_split *splits = (const eng_kern_split *)(const void *)b->ranked->splits.data;
+    size_t step = ENG_KERN_RANKED_STEP, rows = (r->rows + step - 1) / step * step;
+    float *sums = r->temporary;
+    uint8_t *ranks = (uint8_t *)(sums + (size_t)v->head.outputs * ENG_PLAN_BLOCK);
+    uint8_t leaves[ENG_PLAN_BLOCK];
+    for (size_t j = 0; j < v->head.outputs && v->head.float_sum; j++)
+        for (size_t i = 0; i < rows; i++)
+            sums[j * ENG_PLAN_BLOCK + i] = v->head.init_last ? 0 : (float)v->init[j];
+    for (; part < last; part++) {
+        fill_ranks(b, r, part, rows, ranks);
+        for (uint32_t t = part->first; t < part->end; t++) {
+            eng_kern_get()->tree_u8(splits + trees[t].first, trees[t].count, ranks, rows, leaves);
+            add_ranked(b, r, &trees[t], v->targets[t], leaves, rows, sums);
+        }
+    }
+    for (uint32_t j = 0; j < v->head.outputs && v->head.float_sum; j++) {
+        double *y = eng_plan_col(r, b->step->out + j);
+        for (size_t i = 0; i < r->rows; i++)
+            y[i] = (double)sums[j * ENG_PLAN_BLOCK + i];
+    }
+}
+
 void eng_plan_run_forest(const eng_plan_bound *b, const eng_plan_run *r)
 {
     start(b, r);
     if (r->rows == 1)
         run_one(b, r);
+    else if (b->ranked && r->rows >= ENG_PLAN_RANKED_FROM)
+        run_ranked(b, r);
     else
         run_many(b, r);
     end(b, r);

@@ -181,7 +181,7 @@ static void grow(tree *t, size_t at, unsigned depth, bool categories)
     eng_plan_node *n = &t->nodes[at];
     if (depth == 0 || draw(6) == 0 || t->count + 2 > NODES) {
         *n = (eng_plan_node){.left = ENG_PLAN_LEAF, .right = (uint32_t)t->leaves};
-        t->values[t->leaves++] = draw(1000) / 10.0;
+        t->values[t->leaves++] = (double)((float)draw(1000) / 10);
         return;
     }
     *n = (eng_plan_node){.threshold = draw(9) - 4.0,
