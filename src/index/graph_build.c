@@ -445,19 +445,32 @@ static eng_status renew(eng_embedded *x, const eng_state *s, bool *done, eng_err
     return status;
 }
 
+/* Rows before this one are. */
+static bool in_files(const eng_state *s, uint32_t rows)
+{
+    for (size_t i = 0; i < s->segment_count; i++) {
+        const eng_segment *seg = &s->segments[i];
+        if (seg->base < rows && !seg->image->path)
+            return false;
+    }
+    return true;
+}
+
+/* Its rows have to be in files too: what is lost in a crash must not leave nodes behind. What is still in
+ * memory of them is flushed for that, so that the work of minutes is not lost for want of it. */
 static eng_status save(eng_embedded *x, const eng_state *s, bool *done, eng_error *err)
 {
     eng_graph *g = s->graph;
     uint32_t count = g ? atomic_load(&g->count) : 0;
     if (!x->dir || !g || count < g->saved + g->saved / 8 + 1)
         return ENG_OK;
-    /* Its rows have to be in files too: what is lost in a crash must not leave nodes behind. */
-    if (s->segment_count == 0 || !s->segments[s->segment_count - 1].image->path)
-        return ENG_OK;
+    eng_status status = in_files(s, atomic_load(&g->rows)) ? ENG_OK : eng_upkeep_flush(x, err);
+    if (status < 0)
+        return status;
     uint64_t number = x->next_file++, old = g->file;
     char *path = eng_embedded_path(x, "graph", number);
     eng_image *image = NULL;
-    eng_status status = path ? graph_write(g, path, &image, err) : eng_fail_nomem(err);
+    status = path ? graph_write(g, path, &image, err) : eng_fail_nomem(err);
     eng_image_unref(image);
     eng_free(path);
     if (status < 0)

@@ -239,6 +239,24 @@ static void the_graph_is_there_again_after_opening(void **state)
     remove_folder(dir);
 }
 
+static void a_graph_is_kept_though_nobody_flushes(void **state)
+{
+    (void)state;
+    world w;
+    char dir[256];
+    temporary_folder(dir);
+    new_world(&w, dir);
+    put(&w, 0, COUNT);
+    work_off(&w);
+    eng_index_close(w.x);
+    w.x = open_graph(dir);
+    assert_int_equal(stats_of(&w).graph, COUNT);
+    assert_int_equal(stats_of(&w).passages, COUNT);
+    assert_true(recall_with(&w, NULL, 1) >= 0.98);
+    end_world(&w);
+    remove_folder(dir);
+}
+
 static void the_first_k_are_the_same_for_every_limit(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         cmocka_unit_test(replacing_again_and_again_does_not_lower_recall),
         cmocka_unit_test(filters_hold_in_the_graph),
         cmocka_unit_test(the_graph_is_there_again_after_opening),
+        cmocka_unit_test(a_graph_is_kept_though_nobody_flushes),
         cmocka_unit_test(the_first_k_are_the_same_for_every_limit),
         cmocka_unit_test(a_large_limit_gives_everything),
         cmocka_unit_test(sentences_lift_their_passage),
