@@ -3,9 +3,10 @@
  *
  * Rows are taken in windows. For each window every term has a bound: the largest share that one of its
  * blocks there can give. Terms are ordered by it, and those which together cannot lift a passage over
- * the worst of the best so far are not walked through: only passages that one of the other terms has
- * are candidates, and the rest is asked about these alone. Where all bounds together are too small the
- * window is passed over.
+ * the worst of the best so far need not be walked through: only passages that one of the other terms has
+ * are candidates. The rest is asked about these alone, a term at a time, and after each those that can no
+ * longer win are dropped; where there are so many that walking costs less, the term is walked all the same.
+ * Where all bounds together are too small the window is passed over.
  *
  * Scores are sums of integers, in 2^-18: the order in which shares are added changes nothing, so the
  * same passage has the same score whatever was skipped.
@@ -17,7 +18,8 @@
 
 #include <math.h>
 
-enum { WINDOW = 4096, STRIDE = 16, ONE = 1 << 18 };
+/* Asking about a row costs what walking through so many postings does: measured, docs/speed.md. */
+enum { WINDOW = 4096, STRIDE = 16, ONE = 1 << 18, ASK_COST = 16 };
 
 static const float BOUND_MAX = 1e9F;
 
@@ -50,7 +52,8 @@ typedef struct {
     size_t count;
     uint32_t *order;  /* of lists, by ascending bound in the window */
     uint64_t *prefix; /* prefix[i]: the bounds of the first i in that order */
-    uint32_t *sums;   /* WINDOW of them */
+    uint32_t *sums;   /* of the rows in the window, WINDOW of them */
+    uint32_t *rows; /* candidates, counted from the window's begin, ascending; room for one more */
     eng_heap *heap;
 } search;
 
@@ -113,21 +116,29 @@ static void add_list(search *s, list *l, uint32_t from, uint32_t to)
     }
 }
 
-/* A row that the walked lists give `score`: asks the others, the most promising first. */
-static void try_row(search *s, uint32_t row, uint64_t score, size_t others)
+/* Adds a list's shares of the candidates. */
+static void ask_list(search *s, list *l, uint32_t from, size_t count)
 {
-    if (!eng_bit(s->allowed, s->segment->base + row))
-        return;
-    for (size_t i = others; i-- > 0;) {
-        if (score + s->prefix[i + 1] <= s->heap->least)
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = from + s->rows[i], found = eng_cursor_seek(&l->cursor, row);
+        if (found == UINT32_MAX)
             return;
-        list *l = &s->lists[s->order[i]];
-        if (l->bound && eng_cursor_seek(&l->cursor, row) == row)
-            score += share(s->state, l->weight, eng_cursor_count(&l->cursor),
-                           s->segment->norms[row]);
+        if (found == row)
+            s->sums[s->rows[i]] += share(s->state, l->weight, eng_cursor_count(&l->cursor),
+                                         s->segment->norms[row]);
     }
-    if (score > s->heap->least)
-        eng_heap_keep(s->heap, (uint32_t)score, s->segment->base + row);
+}
+
+/* Drops the candidates that cannot win with `rest` more. */
+static size_t narrow(const search *s, size_t count, uint64_t rest)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = s->rows[i];
+        s->rows[kept] = row;
+        kept += s->sums[row] + rest > s->heap->least;
+    }
+    return kept;
 }
 
 /* Of STRIDE sums one is larger: nearly always none is, so all are looked at with one branch. Behind the
@@ -144,6 +155,27 @@ static inline bool any_over(const uint32_t *sums, int32_t need)
     return both[0] | both[1];
 }
 
+/* The rows that may be found and can win with `rest` more. */
+static size_t collect(const search *s, uint32_t from, uint32_t to, uint64_t rest)
+{
+    uint64_t need = s->heap->least - rest; /* not below 0: see search_window */
+    size_t count = 0;
+    for (uint32_t i = 0; i < to - from; i += STRIDE) {
+        if (!any_over(s->sums + i, (int32_t)need))
+            continue;
+        for (uint32_t j = i; j < i + STRIDE; j++) { /* without a branch: nobody could guess it */
+            s->rows[count] = j;
+            count += s->sums[j] > need;
+        }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        s->rows[kept] = s->rows[i];
+        kept += eng_bit(s->allowed, s->segment->base + from + s->rows[i]);
+    }
+    return kept;
+}
+
 static void search_window(search *s, uint32_t from, uint32_t to)
 {
     size_t others = 0;
@@ -156,14 +188,20 @@ static void search_window(search *s, uint32_t from, uint32_t to)
         if (s->lists[s->order[i]].bound)
             add_list(s, &s->lists[s->order[i]], from, to);
     }
-    for (uint32_t i = 0; i < to - from; i += STRIDE) {
-        uint64_t need = s->heap->least - s->prefix[others]; /* not below 0: see the loop above */
-        if (!any_over(s->sums + i, (int32_t)need))
-            continue;
-        for (uint32_t j = i; j < i + STRIDE; j++) {
-            if (s->sums[j] + s->prefix[others] > s->heap->least && s->sums[j] > 0)
-                try_row(s, from + j, s->sums[j], others);
-        }
+    size_t count = collect(s, from, to, s->prefix[others]);
+    for (size_t i = others; i-- > 0 && count > 0;) {
+        list *l = &s->lists[s->order[i]];
+        uint64_t postings = (uint64_t)l->cursor.postings * (to - from) / s->segment->rows;
+        if (l->bound && count * ASK_COST > postings)
+            add_list(s, l, from, to);
+        else if (l->bound)
+            ask_list(s, l, from, count);
+        count = narrow(s, count, s->prefix[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t score = s->sums[s->rows[i]];
+        if (score > s->heap->least)
+            eng_heap_keep(s->heap, score, s->segment->base + from + s->rows[i]);
     }
 }
 
@@ -241,7 +279,8 @@ eng_status eng_bm25_search(const eng_state *state, const eng_plan *plan, const u
     s.order = eng_alloc_array(plan->count, sizeof *s.order);
     s.prefix = eng_zalloc((plan->count + 1) * sizeof *s.prefix);
     s.sums = eng_alloc_array(WINDOW, sizeof *s.sums);
-    if (!h.items || !s.lists || !s.order || !s.prefix || !s.sums) {
+    s.rows = eng_alloc_array(WINDOW + 1, sizeof *s.rows);
+    if (!h.items || !s.lists || !s.order || !s.prefix || !s.sums || !s.rows) {
         status = eng_fail_nomem(err);
         goto done;
     }
@@ -255,6 +294,7 @@ done:
     eng_free(s.order);
     eng_free(s.prefix);
     eng_free(s.sums);
+    eng_free(s.rows);
     return status;
 }
 

@@ -133,9 +133,10 @@ void eng_unpack(const unsigned char *in, size_t count, unsigned width, uint32_t 
     }
 }
 
+/* Four at a time; what one four hands to the next stays in a register. */
 uint32_t eng_unpack_sums(uint32_t *v, size_t count, uint32_t before)
 {
-    uint32_t largest = 0, sum = before;
+    four sums = (four){0} + before, most = {0};
     size_t i = 0;
     for (; i + 4 <= count; i += 4) {
         four x;
@@ -143,11 +144,13 @@ uint32_t eng_unpack_sums(uint32_t *v, size_t count, uint32_t before)
         x += 1;
         x += __builtin_shufflevector(x, (four){0}, 4, 0, 1, 2);
         x += __builtin_shufflevector(x, (four){0}, 4, 4, 0, 1);
-        x += sum;
+        x += sums;
         memcpy(v + i, &x, sizeof x);
-        sum = v[i + 3];
-        largest = largest > sum ? largest : sum;
+        sums = __builtin_shufflevector(x, x, 3, 3, 3, 3);
+        four more = (four)(x > most);
+        most = (x & more) | (most & ~more);
     }
+    uint32_t sum = sums[0], largest = most[3];
     for (; i < count; i++) {
         sum += v[i] + 1;
         v[i] = sum;
