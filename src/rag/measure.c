@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/random.h"
 #include "rag/rag.h"
 
 #include <math.h>
@@ -245,21 +246,12 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* splitmix64: the same outcomes give the same intervals. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-    z = (z ^ z >> 27) * 0x94D049BB133111EB;
-    return z ^ z >> 31;
-}
-
 /* The ratios over `count` parts: all of them in turn where seed is NULL, else as many drawn from them. */
 static void ratios(const part *parts, size_t count, uint64_t *seed, double out[MEASURES])
 {
     double value[MEASURES] = {0}, weight[MEASURES] = {0};
     for (size_t i = 0; i < count; i++) {
-        const part *x = &parts[seed ? next_random(seed) % count : i];
+        const part *x = &parts[seed ? eng_draw(seed) % count : i];
         for (int m = 0; m < MEASURES; m++) {
             value[m] += x->value[m];
             weight[m] += x->weight[m];
