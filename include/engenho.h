@@ -518,6 +518,9 @@ typedef struct eng_collection_spec {
     eng_str title;            /* ptr NULL: not set; what people call it, 1 to 512 characters */
     const eng_cutting *chunk; /* NULL: not set */
     eng_str embedding_model;  /* ptr NULL: not set */
+    eng_str settings; /* ptr NULL: not set; how it is searched and asked where a question does
+                                     not say: {"weights":{"bm25","grams","dense"},"threshold",
+                                     "confidence","top_k","rerank"}, each of which may be absent */
 } eng_collection_spec;
 
 typedef struct eng_collection {
@@ -528,6 +531,7 @@ typedef struct eng_collection {
     uint64_t bytes;              /* of the documents' texts */
     const char *embedding_model; /* "" where none is installed: then words alone are searched */
     eng_cutting chunk;
+    const char *settings; /* JSON, as in eng_collection_spec */
     int64_t created_ms;
     int64_t updated_ms;
 } eng_collection;
@@ -538,7 +542,7 @@ ENG_EXPORT eng_status eng_collection_make(eng *e, eng_str name, const eng_collec
                                           eng_collection **out, eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT eng_status eng_collection_get(eng *e, eng_str name, eng_collection **out,
                                          eng_error *err) ENG_MUST_CHECK;
-/* A title is changed at once. Another chunk or model is a job (else *job is 0) that embeds everything
+/* A title and settings are changed at once. Another chunk or model is a job (else *job is 0) that embeds everything
  * anew beside what answers, and then takes its place. */
 ENG_EXPORT eng_status eng_collection_change(eng *e, eng_str name, const eng_collection_spec *spec,
                                             int64_t *job, eng_collection **out,
@@ -707,6 +711,7 @@ typedef struct eng_search_query {
     unsigned top_k; /* 1 to 1000; 0: 5 */
     eng_search_mode mode;
     double threshold;       /* 0 to 1: results below it are left out */
+    bool threshold_given;   /* 0 is 0; else 0 is what the collection's settings say */
     eng_str filter;         /* JSON; ptr NULL: none */
     bool group_by_document; /* each document once, by its best passage */
     bool explain;
@@ -717,7 +722,8 @@ typedef struct eng_search_query {
     double diversity;
     /* Passages that say nearly the same as a better one stand behind all others; with this they do not. */
     bool near_duplicates;
-    eng_str rerank; /* a reranker's name, or "default": any that is here; ptr NULL: none */
+    eng_str rerank;    /* a reranker's name, or "default": any that is here; ptr NULL: none, or */
+    bool rerank_given; /* where this is not set, what the collection's settings say */
     bool (*cancelled)(void *ctx); /* may be NULL */
     void *ctx;
 } eng_search_query;
@@ -836,8 +842,10 @@ typedef struct eng_answer {
 typedef struct eng_ask {
     eng_str question;     /* 1 to 8,192 characters */
     eng_search_mode mode; /* how passages are looked for */
-    unsigned top_k;       /* passages to look at, 1 to 1000; 0: as many as are of use */
+    unsigned
+        top_k; /* passages to look at, 1 to 1000; 0: the collection's, or as many as are of use */
     double threshold;     /* of a passage's score */
+    bool threshold_given; /* as in a search */
     eng_str filter;       /* JSON; ptr NULL: none */
     eng_str language;     /* a tag; ptr NULL or unknown: the question's */
     eng_str model;        /* ptr NULL: the chain's; "extract", or the name of a model */
@@ -891,15 +899,22 @@ ENG_EXPORT eng_status eng_relay_begin(eng *e, const eng_relay *what, eng_error *
 typedef struct eng_evaluation {
     eng_str
         questions; /* lines of JSON: {"question","facts"?,"answer"?,"document"?,"answerable"?} */
-    const eng_search_mode *modes; /* a run for each, and for each model; none: hybrid */
+    /* A run for each of these with each of those; at most 64. */
+    const eng_search_mode *modes; /* none: hybrid */
     size_t mode_count;
     const eng_str *models; /* as in eng_ask; none: the chain's */
     size_t model_count;
+    const eng_str *encoders; /* models that embed; none: the collection's */
+    size_t encoder_count;
+    const eng_str
+        *chunks; /* "200/20": tokens and overlap, "1000/100c": characters; none: as it is cut */
+    size_t chunk_count;
     unsigned top_k; /* as in eng_ask */
 } eng_evaluation;
 
 /* A job that asks them all and measures what came: recall, MRR, nDCG, facts, refusals, latency, tokens, with
- * intervals and every question's outcome. ENG_EINVALID names line and field of a question. */
+ * intervals and every question's outcome. What is cut or embedded otherwise is so beside the collection, for
+ * as long as it is asked. ENG_EINVALID names line and field of a question. */
 ENG_EXPORT eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what,
                                    int64_t *job, eng_error *err) ENG_MUST_CHECK;
 /* ---- Predictors: models for tables and for texts ------------------------------------------------------- */

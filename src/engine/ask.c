@@ -325,15 +325,18 @@ static eng_status find_passages(eng_asking *q, eng_error *err)
     eng_error why;
     uint64_t from = eng_clock_ns();
     eng_search_query query = {.mode = q->what.mode,
-                              .top_k = q->what.top_k ? q->what.top_k : LOOKED_AT,
+                              .top_k = q->what.top_k     ? q->what.top_k
+                                       : q->tuning.top_k ? q->tuning.top_k
+                                                         : LOOKED_AT,
                               .threshold = q->what.threshold,
+                              .threshold_given = q->what.threshold_given,
                               .filter = q->what.filter,
                               .cancelled = q->what.cancelled,
                               .ctx = q->what.ctx};
     eng_status status = search_text(q, &query.text, &why);
     if (status == ENG_OK)
-        status = eng_search_evidence(q->e, q->collection, &query, &q->evidence, &q->out->results,
-                                     &why);
+        status = eng_search_evidence(q->e, q->collection, q->trial, &query, &q->evidence,
+                                     &q->out->results, &why);
     if (status < 0 && eng_str_eq(eng_str_of(why.field), ENG_STR("query")))
         return eng_fail_field(err, status, ENG_STR("question"), "expected more than blanks");
     if (status < 0) {
@@ -449,19 +452,25 @@ static eng_status read_question(eng_asking *q, eng_error *err)
 static eng_status know_collection(eng_asking *q, eng_error *err)
 {
     eng_store_collection row;
+    eng_tuned tuned;
     eng_status status = eng_store_collection_get(q->e->store, q->collection, &q->out->arena, &row,
                                                  err);
     if (status == ENG_ENOTFOUND)
         return eng_fail(err, status, "no collection '%.*s'", ENG_FMT(q->collection));
-    q->row = status == ENG_OK ? row.id : 0;
-    q->version = status == ENG_OK ? row.version : 0;
-    return status;
+    if (status == ENG_OK)
+        status = eng_tuned_read(row.settings, &q->out->arena, &tuned, err);
+    if (status < 0)
+        return status;
+    q->row = row.id;
+    q->version = row.version;
+    q->tuning = q->trial && q->trial->tuning ? *q->trial->tuning : tuned.now;
+    return ENG_OK;
 }
 
 /* Remembered answers are extraction's: what a model would say tomorrow nobody knows. */
 static bool remembered(eng_asking *q)
 {
-    if (!by_extraction(q) || q->what.prompt_only)
+    if (!by_extraction(q) || q->what.prompt_only || q->trial)
         return false;
     eng_held_answer *copy = eng_ask_cache_get(q->e->asks->cache, q);
     if (!copy)
@@ -499,7 +508,7 @@ static void go(eng_asking *q)
     eng_ask_look(q);
 }
 
-void eng_ask_begin(eng *e, eng_str collection, const eng_ask *what)
+static void begin(eng *e, eng_str collection, const eng_trial *trial, const eng_ask *what)
 {
     eng_error err;
     eng_asking *q = eng_zalloc(sizeof *q);
@@ -513,6 +522,7 @@ void eng_ask_begin(eng *e, eng_str collection, const eng_ask *what)
     }
     q->e = e;
     q->what = *what;
+    q->trial = trial;
     q->collection = collection;
     q->began = eng_clock_ns();
     q->out->a.asked = "";
@@ -521,6 +531,11 @@ void eng_ask_begin(eng *e, eng_str collection, const eng_ask *what)
         eng_ask_fail(q);
     else
         go(q);
+}
+
+void eng_ask_begin(eng *e, eng_str collection, const eng_ask *what)
+{
+    begin(e, collection, NULL, what);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------------ */
@@ -564,8 +579,8 @@ static bool pass_cancelled(void *ctx)
     return w->what->cancelled(w->what->ctx);
 }
 
-eng_status eng_ask_wait(eng *e, eng_str collection, const eng_ask *what, eng_answer **out,
-                        eng_error *err)
+static eng_status wait_for(eng *e, eng_str collection, const eng_trial *trial, const eng_ask *what,
+                           eng_answer **out, eng_error *err)
 {
     waiting w = {.what = what};
     eng_ask mine = *what;
@@ -576,7 +591,7 @@ eng_status eng_ask_wait(eng *e, eng_str collection, const eng_ask *what, eng_ans
     mine.ctx = &w;
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.changed, NULL);
-    eng_ask_begin(e, collection, &mine);
+    begin(e, collection, trial, &mine);
     pthread_mutex_lock(&w.lock);
     while (!w.over)
         pthread_cond_wait(&w.changed, &w.lock);
@@ -590,4 +605,16 @@ eng_status eng_ask_wait(eng *e, eng_str collection, const eng_ask *what, eng_ans
     }
     *out = w.answer;
     return ENG_OK;
+}
+
+eng_status eng_ask_wait(eng *e, eng_str collection, const eng_ask *what, eng_answer **out,
+                        eng_error *err)
+{
+    return wait_for(e, collection, NULL, what, out, err);
+}
+
+eng_status eng_ask_trial(eng *e, eng_str collection, const eng_trial *trial, const eng_ask *what,
+                         eng_answer **out, eng_error *err)
+{
+    return wait_for(e, collection, trial, what, out, err);
 }

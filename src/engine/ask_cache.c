@@ -83,6 +83,21 @@ static void add_number(crypto_generichash_state *state, uint64_t n)
     crypto_generichash_update(state, (const unsigned char *)&n, sizeof n);
 }
 
+static void add_share(crypto_generichash_state *state, double share)
+{
+    add_number(state, (uint64_t)llround(share * 1e9));
+}
+
+static void add_tuning(crypto_generichash_state *state, const eng_tuning *t)
+{
+    for (size_t m = 0; m < ENG_MODES; m++)
+        add_share(state, t->weight[m]);
+    add_share(state, t->threshold);
+    add_share(state, t->confidence);
+    add_number(state, t->top_k);
+    add_number(state, t->rerank);
+}
+
 /* The question as it was completed stands for its history. */
 static void make_key(const eng_asking *q, unsigned char key[KEY_BYTES])
 {
@@ -92,7 +107,9 @@ static void make_key(const eng_asking *q, unsigned char key[KEY_BYTES])
     add_number(&state, q->version);
     add_number(&state, (uint64_t)q->what.mode);
     add_number(&state, q->what.top_k);
-    add_number(&state, (uint64_t)llround(q->what.threshold * 1e9));
+    add_share(&state, q->what.threshold);
+    add_number(&state, q->what.threshold_given);
+    add_tuning(&state, &q->tuning);
     add_number(&state, (uint64_t)q->language);
     add(&state, q->asked);
     add(&state, q->what.filter);

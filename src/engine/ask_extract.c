@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "engine/ask_internal.h"
 
+#include <math.h>
+
 static eng_status read_question(eng_asking *q, eng_analyzer *analyzer, eng_error *err)
 {
     eng_status status = eng_question_parse(analyzer, q->asked, q->language, &q->out->arena,
@@ -79,11 +81,13 @@ static eng_status find(eng_asking *q, eng_analyzer *analyzer, bool *used, eng_er
 {
     eng_answer *a = &q->out->a;
     eng_found_answer found;
+    eng_answer_options options = {.threshold = q->tuning.confidence > 0 ? q->tuning.confidence
+                                                                        : (double)NAN};
     size_t count = q->evidence.count < ENG_ANSWER_CANDIDATES ? q->evidence.count
                                                              : ENG_ANSWER_CANDIDATES;
     eng_status status = read_question(q, analyzer, err);
     if (status == ENG_OK)
-        status = eng_answer_find(analyzer, &q->question, q->evidence.items, count, NULL,
+        status = eng_answer_find(analyzer, &q->question, q->evidence.items, count, &options,
                                  &q->out->arena, &found, err);
     if (status < 0)
         return status;
@@ -116,7 +120,7 @@ eng_status eng_ask_extract(eng_asking *q, eng_error *err)
     if (status == ENG_OK)
         a->completion_tokens = eng_llm_estimate(eng_str_of(a->response));
     eng_ask_time(q, "answer", eng_ask_since(from));
-    if (status == ENG_OK && q->evidence.fresh)
+    if (status == ENG_OK && q->evidence.fresh && !q->trial)
         eng_ask_cache_put(q->e->asks->cache, q);
     return status;
 }

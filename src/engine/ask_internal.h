@@ -48,6 +48,8 @@ eng_held_answer *eng_held_new(void);
 typedef struct eng_asking {
     eng *e;
     eng_ask what;
+    const eng_trial *trial; /* NULL: none */
+    eng_tuning tuning;      /* the collection's, or the trial's */
     eng_str collection;
     eng_held_answer *out; /* what becomes the answer; its arena is the question's */
     eng_str asked;        /* the question, completed */

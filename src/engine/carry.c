@@ -183,10 +183,15 @@ static bool import_goes_on(void *ctx, uint64_t done, uint64_t total)
 static eng_status check_settings(const eng_carried *about, eng_arena *arena, eng_error *err)
 {
     eng_cutting chunk;
+    eng_tuned tuned;
     const eng_json *v;
     eng_status status = eng_cutting_read(about->cut, arena, &chunk, err);
     if (status == ENG_OK)
         status = eng_json_read(about->settings, NULL, arena, &v, err);
+    if (status == ENG_OK)
+        status = eng_tuned_read(about->settings, arena, &tuned, err);
+    if (status == ENG_OK && tuned.before_cut.ptr)
+        status = eng_cutting_read(tuned.before_cut, arena, &chunk, err);
     if (status == ENG_OK)
         status = eng_json_read(about->asked, NULL, arena, &v, err);
     return status < 0 && status != ENG_ENOMEM
@@ -199,7 +204,8 @@ static eng_status embed_anew(eng *e, eng_str name, eng_str model, eng_arena *are
 {
     eng_store_collection row;
     eng_status status = eng_store_collection_get(e->store, name, arena, &row, err);
-    return status < 0 ? status : eng_reembed_later(e, &row, NULL, model, job, err);
+    const eng_reembedding what = {.cut = {NULL, 0}, .model = model, .settings = {NULL, 0}};
+    return status < 0 ? status : eng_reembed_later(e, &row, &what, job, err);
 }
 
 static eng_status take_in(eng *e, eng_carry *file, const eng_import_options *options, eng_str *name,

@@ -110,14 +110,37 @@ typedef struct {
     eng_arena arena;
 } one;
 
+static eng_status settings_of(const eng_store_collection *row, eng_arena *arena, eng_str *out,
+                              eng_error *err)
+{
+    eng_tuned tuned;
+    eng_buf text;
+    eng_status status = eng_tuned_read(row->settings, arena, &tuned, err);
+    if (status < 0)
+        return status;
+    eng_buf_init(&text, 1 << 12);
+    eng_json_writer w = eng_json_write_to(&text);
+    eng_tuning_write(&w, &tuned.now);
+    status = eng_buf_check(&text, "settings", err);
+    if (status == ENG_OK) {
+        *out = eng_arena_copy(arena, eng_buf_view(&text));
+        status = out->ptr ? ENG_OK : eng_fail_nomem(err);
+    }
+    eng_buf_clear(&text);
+    return status;
+}
+
 static eng_status describe(eng *e, const eng_store_collection *row, eng_arena *arena,
                            eng_collection *out, eng_error *err)
 {
     eng_store_generation g;
     eng_status status = eng_store_generation_get(e->store, row->generation, arena, &g, err);
     eng_cutting chunk = {0};
+    eng_str settings = ENG_STR("");
     if (status == ENG_OK)
         status = eng_cutting_read(g.cut, arena, &chunk, err);
+    if (status == ENG_OK)
+        status = settings_of(row, arena, &settings, err);
     if (status < 0)
         return status;
     eng_str name = eng_arena_copy(arena, row->name), title = eng_arena_copy(arena, row->title);
@@ -131,6 +154,7 @@ static eng_status describe(eng *e, const eng_store_collection *row, eng_arena *a
                             .bytes = row->bytes,
                             .embedding_model = model.ptr,
                             .chunk = chunk,
+                            .settings = settings.ptr,
                             .created_ms = row->created_ms,
                             .updated_ms = row->updated_ms};
     return ENG_OK;
@@ -183,11 +207,29 @@ static eng_status add_row(eng *e, eng_store_collection *row, eng_arena *arena, e
     return status == ENG_OK ? eng_store_collection_add(e->store, row, err) : status;
 }
 
+/* What a collection's settings become; what it had is kept for the way back. */
+static eng_status new_settings(eng_str given, eng_str had, eng_arena *arena, eng_str *out,
+                               eng_error *err)
+{
+    eng_tuned tuned;
+    const eng_json *v;
+    eng_status status = eng_tuned_read(had, arena, &tuned, err);
+    if (status == ENG_OK)
+        status = eng_json_read(given, NULL, arena, &v, err);
+    if (status < 0)
+        return status;
+    tuned.before = tuned.now;
+    tuned.before_cut = (eng_str){NULL, 0};
+    tuned.has_before = had.len > 0;
+    status = eng_tuning_read(v, &tuned.now, err);
+    return status == ENG_OK ? eng_tuned_write(&tuned, arena, out, err) : status;
+}
+
 static eng_status make(eng *e, eng_str name, const eng_collection_spec *spec, eng_arena *arena,
                        eng_error *err)
 {
     eng_cutting chunk = {0};
-    eng_str cut = ENG_STR(""), model = ENG_STR("");
+    eng_str cut = ENG_STR(""), model = ENG_STR(""), settings = ENG_STR("{}");
     uint32_t dims = 0;
     eng_status status = eng_collection_check_name(name, err);
     if (status == ENG_OK)
@@ -196,8 +238,10 @@ static eng_status make(eng *e, eng_str name, const eng_collection_spec *spec, en
         status = eng_collection_model(e, spec->embedding_model, arena, &model, &dims, err);
     if (status == ENG_OK)
         status = eng_cutting_write(&chunk, arena, &cut, err);
+    if (status == ENG_OK && spec->settings.ptr)
+        status = new_settings(spec->settings, ENG_STR(""), arena, &settings, err);
     eng_store_collection row = {
-        .name = name, .title = spec->title.ptr ? spec->title : name, .settings = ENG_STR("{}")};
+        .name = name, .title = spec->title.ptr ? spec->title : name, .settings = settings};
     if (status == ENG_OK)
         status = add_row(e, &row, arena, err);
     if (status == ENG_ECONFLICT)
@@ -237,8 +281,8 @@ eng_status eng_collection_change(eng *e, eng_str name, const eng_collection_spec
     eng_arena arena;
     eng_arena_init(&arena, 1024, NULL);
     eng_store_collection row;
-    eng_cutting chunk;
-    eng_str model;
+    eng_cutting chunk = {0};
+    eng_str model, settings = {NULL, 0};
     uint32_t dims;
     *job = 0;
     eng_status status = eng_store_collection_get(e->store, name, &arena, &row, err);
@@ -248,12 +292,16 @@ eng_status eng_collection_change(eng *e, eng_str name, const eng_collection_spec
         status = complete(spec->chunk, &chunk, err);
     if (status == ENG_OK && spec->embedding_model.ptr) /* refused before anything is changed */
         status = eng_collection_model(e, spec->embedding_model, &arena, &model, &dims, err);
-    if (status == ENG_OK && spec->title.ptr)
-        status = eng_store_collection_change(e->store, row.id, spec->title, (eng_str){NULL, 0},
-                                             err);
+    if (status == ENG_OK && spec->settings.ptr)
+        status = new_settings(spec->settings, row.settings, &arena, &settings, err);
+    eng_reembedding anew = {
+        .cut = {NULL, 0}, .model = spec->embedding_model, .settings = {NULL, 0}};
+    if (status == ENG_OK && spec->chunk)
+        status = eng_cutting_write(&chunk, &arena, &anew.cut, err);
+    if (status == ENG_OK && (spec->title.ptr || settings.ptr))
+        status = eng_store_collection_change(e->store, row.id, spec->title, settings, err);
     if (status == ENG_OK && (spec->chunk || spec->embedding_model.ptr))
-        status = eng_reembed_later(e, &row, spec->chunk ? &chunk : NULL, spec->embedding_model, job,
-                                   err);
+        status = eng_reembed_later(e, &row, &anew, job, err);
     eng_arena_clear(&arena);
     return status == ENG_OK ? eng_collection_get(e, name, out, err) : status;
 }

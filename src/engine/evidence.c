@@ -76,7 +76,8 @@ eng_status eng_evidence_fill(eng_searching *s, eng_evidence *out, eng_error *err
     out->items = eng_arena_array(arena, results->count + 1, sizeof *out->items);
     if (!out->items)
         return eng_fail_nomem(err);
-    /* The answerer knows fused scores, which stand beside the best; those by words alone do not. */
+    /* The answerer knows fused scores, whoever ordered the passages; those stand beside the best, where
+     * scores by words alone do not. */
     double best = results->count ? results->items[0].score : 0;
     bool alone = !s->vector && best > 0;
     for (size_t i = 0; status == ENG_OK && i < results->count; i++) {
@@ -88,7 +89,9 @@ eng_status eng_evidence_fill(eng_searching *s, eng_evidence *out, eng_error *err
                              .heading = eng_str_of(r->heading),
                              .text = {r->text, r->end - r->start},
                              .start = r->start,
-                             .score = alone ? r->score / best : r->score,
+                             .score = alone              ? r->score / best
+                                      : isnan(r->rerank) ? r->score
+                                                         : r->fused,
                              .bm25 = r->bm25,
                              .dense = r->dense};
         if (s->vector && i < ENG_ANSWER_CANDIDATES)

@@ -12,6 +12,7 @@
  *     search.c      a question into passages
  *     refine.c      their order once they are read: reranked, copies behind, diverse
  *     filter.c      conditions and metadata, between JSON and the index
+ *     tuning.c      how a collection is searched and asked where a question does not say
  *     page.c ...    as everywhere
  *
  * The store is the truth. An index is a folder of its own for each generation, DATA/index/ID; it follows
@@ -98,6 +99,12 @@ void eng_shelf_drop(eng *e, int64_t id, int64_t generation);
  * does. *repaired tells. ENG_OK where there is none: it is derived. */
 eng_status eng_shelf_examine(eng *e, int64_t collection, int64_t generation, bool repair,
                              bool *repaired, eng_error *err) ENG_MUST_CHECK;
+/* A generation that does not answer, as a shelf that nobody else finds; its index is filled. The store's
+ * changes are not followed. */
+eng_status eng_shelf_beside(eng *e, int64_t collection, int64_t generation, eng_shelf **out,
+                            eng_error *err) ENG_MUST_CHECK;
+/* With its index's folder. shelf may be NULL. */
+void eng_shelf_beside_free(eng *e, eng_shelf *shelf, int64_t generation);
 /* The same of a folder that nobody has open. */
 eng_status eng_index_examine(const char *dir, bool repair, bool *repaired,
                              eng_error *err) ENG_MUST_CHECK;
@@ -123,6 +130,41 @@ eng_status eng_encoder_lend(eng *e, const char *model, eng_lent_encoder *lent, e
                             eng_error *err) ENG_MUST_CHECK;
 void eng_encoder_back(eng_lent_encoder *lent);
 
+/* ---- How a collection is searched (tuning.c) ----------------------------------------------------------- */
+
+/* Where a question does not say. Zeroes: as without it. */
+typedef struct {
+    double weight[ENG_MODES]; /* of a hybrid search; all 0: the question decides */
+    double threshold;         /* of a hybrid search: passages below it are left out */
+    double confidence;        /* below it there is no answer; 0: the answerer's own */
+    unsigned top_k;           /* passages to answer from */
+    bool rerank;              /* hybrid searches, where a reranker is here */
+} eng_tuning;
+
+/* The members that are no zeroes, as an object. */
+void eng_tuning_write(eng_json_writer *w, const eng_tuning *t);
+/* ENG_EINVALID with the field "settings". */
+eng_status eng_tuning_read(const eng_json *v, eng_tuning *out, eng_error *err) ENG_MUST_CHECK;
+
+/* A collection's settings as the store has them: with what was there before they were last changed, for
+ * the way back. */
+typedef struct {
+    eng_tuning now, before;
+    bool has_before;
+    eng_str before_cut; /* JSON of the cutting; ptr NULL: it was not changed with them */
+} eng_tuned;
+
+eng_status eng_tuned_read(eng_str settings, eng_arena *arena, eng_tuned *out,
+                          eng_error *err) ENG_MUST_CHECK;
+eng_status eng_tuned_write(const eng_tuned *t, eng_arena *arena, eng_str *out,
+                           eng_error *err) ENG_MUST_CHECK;
+
+/* What a question is tried with in place of what its collection has. */
+typedef struct {
+    eng_shelf *shelf;         /* NULL: the collection's */
+    const eng_tuning *tuning; /* NULL: the collection's */
+} eng_trial;
+
 /* ---- Searching (search.c, refine.c) -------------------------------------------------------------------- */
 
 typedef struct {
@@ -143,6 +185,7 @@ typedef struct {
 typedef struct {
     eng *e;
     const eng_search_query *query;
+    eng_tuning tuning;
     eng_shelf *shelf;
     eng_found *out;
     unsigned top_k;
@@ -180,10 +223,14 @@ typedef struct eng_evidence {
     bool fresh; /* the index had all that the store had when the search began */
 } eng_evidence;
 
-/* A search, and what an answerer has to know besides; the evidence lives as long as the results. */
-eng_status eng_search_evidence(eng *e, eng_str collection, const eng_search_query *query,
-                               eng_evidence *evidence, eng_results **out,
-                               eng_error *err) ENG_MUST_CHECK;
+/* A search, and what an answerer has to know besides; the evidence lives as long as the results. trial
+ * may be NULL. */
+eng_status eng_search_evidence(eng *e, eng_str collection, const eng_trial *trial,
+                               const eng_search_query *query, eng_evidence *evidence,
+                               eng_results **out, eng_error *err) ENG_MUST_CHECK;
+/* eng_ask_wait in a trial; no answer is remembered or taken from memory. */
+eng_status eng_ask_trial(eng *e, eng_str collection, const eng_trial *trial, const eng_ask *what,
+                         eng_answer **out, eng_error *err) ENG_MUST_CHECK;
 /* Nobody writes just now, and the index has followed all that was written. */
 bool eng_evidence_fresh(eng *e, eng_shelf *shelf);
 /* With the shelf's lock held: of what was found, the results. */
@@ -251,9 +298,21 @@ eng_status eng_collection_check_name(eng_str name, eng_error *err) ENG_MUST_CHEC
 
 /* ---- Embedding anew (reembed.c) ------------------------------------------------------------------------- */
 
-/* A job; chunk NULL and model.ptr NULL: as it is. */
-eng_status eng_reembed_later(eng *e, const eng_store_collection *row, const eng_cutting *chunk,
-                             eng_str model, int64_t *job, eng_error *err) ENG_MUST_CHECK;
+/* What changes; ptr NULL: stays as it is. */
+typedef struct {
+    eng_str cut;      /* JSON */
+    eng_str model;    /* an encoder's name */
+    eng_str settings; /* of the collection, from the instant in which the rest changes */
+} eng_reembedding;
+
+/* A generation of this cutting (JSON) and encoder (an id), whole but not active; of this job alone. */
+eng_status eng_reembed_beside(eng_job_run *run, const eng_store_collection *row, eng_str cut,
+                              eng_str model, int64_t *generation, eng_error *err) ENG_MUST_CHECK;
+/* Now, as part of a job; a generation that is whole already takes its place at once. */
+eng_status eng_reembed_now(eng_job_run *run, eng_str collection, const eng_reembedding *what,
+                           eng_error *err) ENG_MUST_CHECK;
+eng_status eng_reembed_later(eng *e, const eng_store_collection *row, const eng_reembedding *what,
+                             int64_t *job, eng_error *err) ENG_MUST_CHECK;
 /* The id and width of a model by its name; without one the default's, or none ("" and 0) where none is
  * here. In the arena. */
 eng_status eng_collection_model(eng *e, eng_str name, eng_arena *arena, eng_str *id, uint32_t *dims,

@@ -18,7 +18,11 @@ typedef struct {
     eng_arena arena; /* of a batch */
     eng_spill spill;
     uint64_t done, total;
+    bool beside;      /* it is part of another job, which reports how far it is itself */
+    eng_str settings; /* of the collection, with the switch; ptr NULL: as they are */
 } work;
+
+#define SHADOW "{\"shadow\":%lld}"
 
 static bool stopped(void *ctx)
 {
@@ -116,7 +120,7 @@ static eng_status fill_all(work *w, eng_error *err)
             return status;
         w->done += todo.count;
         w->total = w->done > w->total ? w->done : w->total;
-        if (!eng_job_report(w->run, w->done, w->total))
+        if (w->beside ? stopped(w) : !eng_job_report(w->run, w->done, w->total))
             return eng_fail(err, ENG_ECANCELLED, "cancelled");
     }
 }
@@ -129,7 +133,7 @@ static eng_status activate(work *w, eng_shelf *shelf, eng_error *err)
     eng_status status = fill_all(w, err);
     pthread_mutex_lock(&shelf->writing);
     while (status == ENG_OK) {
-        status = eng_store_generation_activate(store, w->generation.id, err);
+        status = eng_store_generation_switch(store, w->generation.id, w->settings, err);
         if (status != ENG_ECONFLICT)
             break;
         status = fill_all(w, err);
@@ -138,7 +142,27 @@ static eng_status activate(work *w, eng_shelf *shelf, eng_error *err)
     return status;
 }
 
-/* All but the active one and the one before. */
+/* The job that a generation is of, which is not to answer yet; 0: of none. */
+static int64_t job_of(const eng_store_generation *g, eng_arena *arena)
+{
+    const eng_json *v;
+    if (g->whole || g->settings.len <= 2 || eng_json_read(g->settings, NULL, arena, &v, NULL) < 0)
+        return 0;
+    const eng_json *job = eng_json_get(v, ENG_STR("shadow"));
+    return eng_json_is(job, ENG_JSON_INT) ? job->as.integer : 0;
+}
+
+static bool job_lives(eng *e, int64_t id)
+{
+    eng_job *job = NULL;
+    if (!id || eng_job_get(e, id, &job, NULL) < 0)
+        return false;
+    bool lives = job->state == ENG_JOB_QUEUED || job->state == ENG_JOB_RUNNING;
+    eng_job_free(job);
+    return lives;
+}
+
+/* All but the active one, the one before, and what jobs are trying. */
 static void drop_old(work *w)
 {
     eng_store_generation *all;
@@ -148,50 +172,58 @@ static void drop_old(work *w)
         0)
         return;
     for (size_t i = count; i-- > 0;) {
-        if (all[i].whole && whole++ < KEPT)
+        bool kept = all[i].whole ? whole++ < KEPT
+                                 : job_lives(w->run->e, job_of(&all[i], &w->arena));
+        if (kept || all[i].id == w->generation.id)
             continue;
         if (eng_store_generation_drop(store, all[i].id, NULL) < 0)
             return; /* the next time, then */
+        eng_shelf_beside_free(w->run->e, NULL, all[i].id);
     }
 }
 
-/* One of the same settings that was not finished, or a new one. */
-static eng_status find_generation(work *w, int64_t collection, eng_str cut, eng_str model,
-                                  uint32_t dims, eng_error *err)
+/* One of the same settings that was not finished or answered before, or a new one. */
+static eng_status find_generation(work *w, const eng_store_collection *row, eng_str cut,
+                                  eng_str model, eng_error *err)
 {
     eng_store_generation *all;
     size_t count;
+    eng_arena *arena = &w->run->arena;
     eng_store *store = w->run->e->store;
-    eng_status status = eng_store_generation_list(store, collection, &w->run->arena, &all, &count,
-                                                  err);
+    eng_status status = eng_store_generation_list(store, row->id, arena, &all, &count, err);
     for (size_t i = 0; status == ENG_OK && i < count; i++) {
-        if (!all[i].whole && eng_str_eq(all[i].cut, cut) && eng_str_eq(all[i].model, model)) {
+        int64_t job = job_of(&all[i], arena);
+        bool ours = job ? job == w->run->id : !w->beside;
+        if (ours && all[i].id != row->generation && eng_str_eq(all[i].cut, cut) &&
+            eng_str_eq(all[i].model, model)) {
             w->generation = all[i];
             return ENG_OK;
         }
     }
-    w->generation = (eng_store_generation){.collection = collection,
+    eng_str settings = w->beside ? eng_arena_format(arena, SHADOW, (long long)w->run->id)
+                                 : ENG_STR("{}");
+    if (!settings.ptr)
+        return eng_fail_nomem(err);
+    w->generation = (eng_store_generation){.collection = row->id,
                                            .cut = cut,
                                            .model = model,
-                                           .dims = dims,
-                                           .settings = ENG_STR("{}")};
+                                           .dims = (uint32_t)w->encoder.dim,
+                                           .settings = settings};
     return status == ENG_OK ? eng_store_generation_begin(store, &w->generation, err) : status;
 }
 
-static eng_status begin(work *w, const eng_store_collection *row, eng_error *err)
+static eng_status begin(work *w, const eng_store_collection *row, const eng_reembedding *what,
+                        eng_error *err)
 {
     eng_arena *arena = &w->run->arena;
     eng_store_generation now;
     eng_cutting chunk;
-    eng_str cut = eng_json_text(eng_json_get(w->run->params, ENG_STR("cut")));
-    const eng_json *model = eng_json_get(w->run->params, ENG_STR("model"));
     eng_status status = eng_store_generation_get(w->run->e->store, row->generation, arena, &now,
                                                  err);
     if (status < 0)
         return status;
-    if (!cut.len)
-        cut = now.cut;
-    eng_str name = model ? eng_json_text(model) : now.model;
+    eng_str cut = what->cut.ptr ? what->cut : now.cut;
+    eng_str name = what->model.ptr ? what->model : now.model;
     status = eng_cutting_read(cut, arena, &chunk, err);
     if (status == ENG_OK)
         status = eng_encoder_lend(w->run->e, name.ptr, &w->lent, &w->encoder, err);
@@ -203,61 +235,107 @@ static eng_status begin(work *w, const eng_store_collection *row, eng_error *err
                                .count = chunk.characters ? NULL : w->encoder.count,
                                .ctx = w->encoder.ctx};
     w->total = row->documents;
+    w->settings = what->settings;
     if (status == ENG_OK)
-        status = find_generation(w, row->id, cut, name, (uint32_t)w->encoder.dim, err);
+        status = find_generation(w, row, cut, name, err);
     return status;
 }
 
-eng_status eng_reembed_run(eng_job_run *run, eng_error *err)
+static work *work_new(eng_job_run *run)
 {
     work *w = eng_zalloc(sizeof *w);
     if (!w)
-        return eng_fail_nomem(err);
+        return NULL;
     w->run = run;
     w->spill.fd = -1;
+    eng_arena_init(&w->arena, 1 << 16, NULL);
+    return w;
+}
+
+static void work_free(work *w)
+{
+    eng_encoder_back(&w->lent);
+    eng_arena_clear(&w->arena);
+    eng_free(w);
+}
+
+eng_status eng_reembed_beside(eng_job_run *run, const eng_store_collection *row, eng_str cut,
+                              eng_str model, int64_t *generation, eng_error *err)
+{
+    const eng_reembedding what = {.cut = cut, .model = model, .settings = {NULL, 0}};
+    work *w = work_new(run);
+    if (!w)
+        return eng_fail_nomem(err);
+    w->beside = true;
+    eng_status status = begin(w, row, &what, err);
+    if (status == ENG_OK) {
+        *generation = w->generation.id; /* also where it is cut off: it is the caller's */
+        status = fill_all(w, err);
+    }
+    work_free(w);
+    return status;
+}
+
+eng_status eng_reembed_now(eng_job_run *run, eng_str collection, const eng_reembedding *what,
+                           eng_error *err)
+{
     eng_store_collection row;
     eng_shelf *shelf = NULL;
-    eng_str name = eng_json_text(eng_json_get(run->params, ENG_STR("collection")));
-    eng_arena_init(&w->arena, 1 << 16, NULL);
-    eng_status status = eng_shelf_hold(run->e, name, &run->arena, &row, &shelf, err);
+    work *w = work_new(run);
+    if (!w)
+        return eng_fail_nomem(err);
+    eng_status status = eng_shelf_hold(run->e, collection, &run->arena, &row, &shelf, err);
     if (status == ENG_OK)
-        status = begin(w, &row, err);
+        status = begin(w, &row, what, err);
     if (status == ENG_OK)
         status = activate(w, shelf, err);
     eng_shelf_release(run->e, shelf);
     if (status == ENG_OK) { /* the first to ask opens the new one: let it be us */
-        status = eng_shelf_hold(run->e, name, &run->arena, &row, &shelf, err);
+        status = eng_shelf_hold(run->e, collection, &run->arena, &row, &shelf, err);
         if (status == ENG_OK)
             eng_shelf_release(run->e, shelf);
         drop_old(w);
     }
-    eng_encoder_back(&w->lent);
-    eng_arena_clear(&w->arena);
-    eng_free(w);
+    work_free(w);
     return status;
 }
 
-eng_status eng_reembed_later(eng *e, const eng_store_collection *row, const eng_cutting *chunk,
-                             eng_str model, int64_t *job, eng_error *err)
+static eng_str text_or_none(const eng_json *params, const char *name)
+{
+    const eng_json *v = eng_json_get(params, eng_str_of(name));
+    return eng_json_is(v, ENG_JSON_STRING) ? eng_json_text(v) : (eng_str){NULL, 0};
+}
+
+eng_status eng_reembed_run(eng_job_run *run, eng_error *err)
+{
+    const eng_reembedding what = {.cut = text_or_none(run->params, "cut"),
+                                  .model = text_or_none(run->params, "model"),
+                                  .settings = text_or_none(run->params, "settings")};
+    return eng_reembed_now(run, eng_json_text(eng_json_get(run->params, ENG_STR("collection"))),
+                           &what, err);
+}
+
+eng_status eng_reembed_later(eng *e, const eng_store_collection *row, const eng_reembedding *what,
+                             int64_t *job, eng_error *err)
 {
     eng_arena arena;
     eng_buf params;
     eng_arena_init(&arena, 1024, NULL);
     eng_buf_init(&params, 1 << 16);
-    eng_str cut = ENG_STR(""), id = ENG_STR("");
+    eng_str id = ENG_STR("");
     uint32_t dims;
     eng_status status = ENG_OK;
-    if (chunk)
-        status = eng_cutting_write(chunk, &arena, &cut, err);
-    if (status == ENG_OK && model.ptr)
-        status = eng_collection_model(e, model, &arena, &id, &dims, err);
+    if (what->model.ptr)
+        status = eng_collection_model(e, what->model, &arena, &id, &dims, err);
     eng_json_writer w = eng_json_write_to(&params);
     eng_json_open(&w, '{');
     eng_json_member(&w, "collection", row->name);
-    if (chunk)
-        eng_json_member(&w, "cut", cut);
-    if (model.ptr)
+    if (what->cut.ptr)
+        eng_json_member(&w, "cut", what->cut);
+    if (what->model.ptr)
         eng_json_member(&w, "model", id);
+    if (what->settings.ptr)
+        eng_json_member(&w, "settings", what->settings);
     eng_json_close(&w, '}');
     if (status == ENG_OK)
         status = eng_buf_check(&params, "job", err);

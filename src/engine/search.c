@@ -94,7 +94,10 @@ static eng_status candidates(eng_searching *s, eng_index_view *view, size_t limi
     if (!s->words)
         return by_one_mode(s, view, &q, ENG_MODE_DENSE, err);
     s->count = limit;
-    return eng_index_search(view, &q, NULL, s->items, &s->count, &s->fusion, err);
+    eng_fuse_options fuse;
+    for (size_t m = 0; m < ENG_MODES; m++)
+        fuse.weight[m] = (float)s->tuning.weight[m];
+    return eng_index_search(view, &q, &fuse, s->items, &s->count, &s->fusion, err);
 }
 
 /* Keeps each document's best passage. */
@@ -453,19 +456,42 @@ static eng_status find(eng_searching *s, eng_error *err)
     return ENG_OK;
 }
 
-static eng_status run(eng_searching *s, eng_error *err)
+/* What the collection has to say where the question does not; its numbers are of hybrid searches. A
+ * reranker that has gone is done without. */
+static eng_status tune(eng_searching *s, eng_search_query *q, eng_error *err)
+{
+    eng_error why;
+    bool hybrid = s->words && s->dense;
+    if (q->threshold <= 0 && !q->threshold_given && hybrid)
+        q->threshold = s->tuning.threshold;
+    if (q->rerank.ptr)
+        return eng_refine_check(s, err);
+    if (!s->tuning.rerank || q->rerank_given || !hybrid)
+        return ENG_OK;
+    q->rerank = ENG_STR("default");
+    eng_status status = eng_refine_check(s, &why);
+    if (status == ENG_EINVALID) {
+        q->rerank = (eng_str){NULL, 0};
+        return ENG_OK;
+    }
+    if (status < 0 && err)
+        *err = why;
+    return status;
+}
+
+static eng_status run(eng_searching *s, eng_search_query *q, eng_error *err)
 {
     eng_status status = ENG_OK;
     if (s->query->filter.ptr)
         status = eng_filter_read(s->query->filter, &s->out->arena, &s->filter, err);
-    if (status == ENG_OK && s->query->rerank.ptr)
-        status = eng_refine_check(s, err);
     pthread_rwlock_rdlock(&s->shelf->lock);
     if (status == ENG_OK)
         status = has_index(s, err);
     s->words = s->query->mode != ENG_SEARCH_DENSE;
     s->dense = status == ENG_OK && s->query->mode != ENG_SEARCH_BM25 &&
                (eng_index_capabilities(s->shelf->index) & ENG_INDEX_DENSE);
+    if (status == ENG_OK)
+        status = tune(s, q, err);
     if (status == ENG_OK && !s->words && !s->dense)
         status = eng_fail_field(err, ENG_EINVALID, ENG_STR("mode"),
                                 "the collection has no vectors: no encoder was installed when it "
@@ -483,11 +509,31 @@ static eng_status run(eng_searching *s, eng_error *err)
 eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query, eng_results **out,
                       eng_error *err)
 {
-    return eng_search_evidence(e, collection, query, NULL, out, err);
+    return eng_search_evidence(e, collection, NULL, query, NULL, out, err);
 }
 
-eng_status eng_search_evidence(eng *e, eng_str collection, const eng_search_query *query,
-                               eng_evidence *evidence, eng_results **out, eng_error *err)
+/* Where it is looked for, and how. */
+static eng_status stand(eng_searching *s, eng_str collection, const eng_trial *trial,
+                        eng_error *err)
+{
+    eng_store_collection row;
+    eng_tuned tuned = {.before_cut = {NULL, 0}};
+    eng_status status = ENG_OK;
+    if (trial && trial->shelf)
+        s->shelf = trial->shelf;
+    else
+        status = eng_shelf_hold(s->e, collection, &s->out->arena, &row, &s->shelf, err);
+    if (status == ENG_OK && trial && trial->tuning)
+        tuned.now = *trial->tuning;
+    else if (status == ENG_OK && !(trial && trial->shelf))
+        status = eng_tuned_read(row.settings, &s->out->arena, &tuned, err);
+    s->tuning = tuned.now;
+    return status;
+}
+
+eng_status eng_search_evidence(eng *e, eng_str collection, const eng_trial *trial,
+                               const eng_search_query *query, eng_evidence *evidence,
+                               eng_results **out, eng_error *err)
 {
     uint64_t from = eng_clock_ns();
     eng_status status = check(query, err);
@@ -497,18 +543,19 @@ eng_status eng_search_evidence(eng *e, eng_str collection, const eng_search_quer
     if (!f)
         return eng_fail_nomem(err);
     eng_arena_init(&f->arena, 1 << 14, NULL);
+    eng_search_query q = *query;
     eng_searching s = {.e = e,
-                       .query = query,
+                       .query = &q,
                        .out = f,
                        .top_k = query->top_k ? query->top_k : TOP_K,
                        .evidence = evidence};
-    eng_store_collection row;
-    status = eng_shelf_hold(e, collection, &f->arena, &row, &s.shelf, err);
+    status = stand(&s, collection, trial, err);
     if (status == ENG_OK && evidence)
         evidence->fresh = eng_evidence_fresh(e, s.shelf);
     if (status == ENG_OK)
-        status = run(&s, err);
-    eng_shelf_release(e, s.shelf);
+        status = run(&s, &q, err);
+    if (!(trial && trial->shelf))
+        eng_shelf_release(e, s.shelf);
     f->results.total_ms = since(from);
     if (status < 0)
         eng_results_free(&f->results);

@@ -581,6 +581,50 @@ static eng_status open_shelf(eng *e, eng_shelf *s, int64_t generation, eng_error
     return status;
 }
 
+/* ---- Beside the one that answers ---- */
+
+static eng_status open_beside(eng *e, eng_shelf *s, int64_t generation, eng_error *err)
+{
+    eng_error why;
+    bool more = true;
+    eng_status status = read_generation(e, s, generation, &why);
+    if (status == ENG_OK)
+        status = open_index(e, generation, s->dims, &s->index, &why);
+    if (status == ENG_OK)
+        status = bring_up(e, s, &why);
+    if (s->index && worthless(status))
+        status = refill(e, s, &why);
+    while (status == ENG_OK && more)
+        status = eng_index_step(s->index, &more, &why);
+    if (status < 0 && err)
+        *err = why;
+    return status;
+}
+
+eng_status eng_shelf_beside(eng *e, int64_t collection, int64_t generation, eng_shelf **out,
+                            eng_error *err)
+{
+    eng_shelf *s = eng_zalloc(sizeof *s);
+    if (!s)
+        return eng_fail_nomem(err);
+    s->id = collection;
+    pthread_mutex_init(&s->writing, NULL);
+    pthread_rwlock_init(&s->lock, NULL);
+    eng_status status = open_beside(e, s, generation, err);
+    if (status < 0)
+        shelf_free(s);
+    else
+        *out = s;
+    return status;
+}
+
+void eng_shelf_beside_free(eng *e, eng_shelf *shelf, int64_t generation)
+{
+    if (shelf)
+        shelf_free(shelf);
+    remove_folder(e, generation);
+}
+
 /* ---- Examining ---- */
 
 eng_status eng_index_examine(const char *dir, bool repair, bool *repaired, eng_error *err)

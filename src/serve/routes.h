@@ -26,6 +26,7 @@ extern const eng_field eng_model_shape[];
 extern const eng_field eng_job_begun_shape[]; /* {"job": id} */
 
 extern const eng_field eng_collection_shape[];
+extern const eng_field eng_collection_changed_shape[]; /* with "job", where one began */
 extern const eng_field eng_result_shape[];
 extern const eng_field eng_answer_shape[];
 extern const eng_field eng_citation_shape[];
@@ -35,6 +36,9 @@ eng_status eng_say_job(eng_reply *out, int64_t job);
 
 /* The fields of a query for a page of a list. */
 extern const eng_field eng_page_query[];
+
+/* A collection; leaves the object open. */
+void eng_write_collection(eng_json_writer *w, const eng_collection *c);
 
 /* Times as RFC 3339, under a key; nothing for 0. */
 void eng_write_time(eng_json_writer *w, const char *key, int64_t wall_ms);

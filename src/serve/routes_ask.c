@@ -25,9 +25,11 @@ static const eng_field turn_shape[] = {
                 "without it, as ENGENHO_LLM says.",                                                \
          .example = "\"extract\""},                                                                \
         {"top_k", ENG_INT, .min = 1, .max = 1000,                                                  \
-         .doc = "Passages to look at; without it, as many as are of use."},                        \
-        {"threshold", ENG_NUMBER,      .least = 0,                                                 \
-         .most = 1,   .preset = "0.0", .doc = "Passages with a lower score are left out."},        \
+         .doc = "Passages to look at; without it, as the collection's settings say, or as many "   \
+                "as are of use."},                                                                 \
+        {"threshold", ENG_NUMBER, .least = 0, .most = 1,                                           \
+         .doc = "Passages with a lower score are left out; without it, as the collection's "       \
+                "settings say."},                                                                  \
         {"filter", ENG_ANY, .doc = "A condition on the metadata, as in search."},                  \
         {"history",                                                                                \
          ENG_LIST,                                                                                 \
@@ -321,6 +323,7 @@ static eng_status begin(eng_request *req, eng_str collection, eng_str unknown, e
     eng_ask ask = {.question = eng_req_text(req, "question"),
                    .top_k = eng_req_has(req, "top_k") ? (unsigned)eng_req_int(req, "top_k") : 0,
                    .threshold = eng_req_number(req, "threshold"),
+                   .threshold_given = eng_req_has(req, "threshold"),
                    .language = given(req, "language"),
                    .model = given(req, "model"),
                    .strict = eng_req_bool(req, "strict"),

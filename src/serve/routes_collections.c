@@ -22,6 +22,34 @@ static const eng_field chunk_fields[] = {
     {0},
 };
 
+static const eng_field weights_fields[] = {
+    {"bm25", ENG_NUMBER, .least = 0, .most = 1, .doc = "Of words.", .example = "0.3"},
+    {"grams", ENG_NUMBER, .least = 0, .most = 1, .doc = "Of runs of four characters.",
+     .example = "0.3"},
+    {"dense", ENG_NUMBER, .least = 0, .most = 1, .doc = "Of meaning.", .example = "0.4"},
+    {0},
+};
+
+static const eng_field settings_fields[] = {
+    {"weights", ENG_OBJECT, .nullable = true, .of = weights_fields,
+     .doc = "Of a hybrid search; without them the question decides."},
+    {"threshold", ENG_NUMBER, .nullable = true, .least = 0, .most = 1,
+     .doc = "Of a hybrid search: passages with a lower score are left out.", .example = "0.1"},
+    {"confidence", ENG_NUMBER, .nullable = true, .least = 0, .most = 1,
+     .doc = "Below it a question is refused; without it as the answerer was calibrated.",
+     .example = "0.4"},
+    {"top_k", ENG_INT, .nullable = true, .min = 1, .max = 1000,
+     .doc = "Passages that an answer is made from.", .example = "12"},
+    {"rerank", ENG_BOOL, .nullable = true,
+     .doc = "Whether a reranker reads what a hybrid search found, where one is here.",
+     .example = "false"},
+    {0},
+};
+
+#define SETTINGS_DOC                                                                               \
+    "How it is searched and asked where a question does not say. What is absent is as it comes; "  \
+    "what was there before is kept for a rollback."
+
 static const eng_field make_fields[] = {
     {"name", ENG_TEXT, .required = true, .min = 1, .max = NAME_BYTES,
      .doc = "What its routes call it.", .example = "\"manuais\""},
@@ -30,6 +58,7 @@ static const eng_field make_fields[] = {
     {"chunk", ENG_OBJECT, .of = chunk_fields, .doc = "How its texts are cut into passages."},
     {"embedding_model", ENG_TEXT, .min = 1, .max = NAME_BYTES,
      .doc = "An installed encoder; without it the default one."},
+    {"settings", ENG_OBJECT, .of = settings_fields, .doc = SETTINGS_DOC},
     {0},
 };
 
@@ -39,6 +68,7 @@ static const eng_field change_fields[] = {
      .doc = "How its texts are cut from now on: everything is embedded anew, as a job."},
     {"embedding_model", ENG_TEXT, .min = 1, .max = NAME_BYTES,
      .doc = "Another encoder: everything is embedded anew, as a job."},
+    {"settings", ENG_OBJECT, .of = settings_fields, .doc = SETTINGS_DOC},
     {0},
 };
 
@@ -52,13 +82,14 @@ static const eng_field change_fields[] = {
          .doc = "The encoder; null where none is installed."},                                     \
         {"chunk", ENG_OBJECT, .required = true, .of = chunk_fields,                                \
          .doc = "How its texts are cut."},                                                         \
+        {"settings", ENG_OBJECT, .required = true, .of = settings_fields, .doc = SETTINGS_DOC},    \
         {"created_at", ENG_TIME, .required = true, .doc = "When it was made."},                    \
     {                                                                                              \
         "updated_at", ENG_TIME, .required = true, .doc = "When it last changed."                   \
     }
 
 const eng_field eng_collection_shape[] = {COLLECTION_FIELDS, {0}};
-static const eng_field changed_shape[] = {
+const eng_field eng_collection_changed_shape[] = {
     COLLECTION_FIELDS,
     {"job", ENG_INT, .doc = "The job that embeds it anew; absent where nothing has to be."},
     {0},
@@ -86,7 +117,7 @@ static const eng_field list_reply[] = {
 /* ---- Writing ---- */
 
 /* Leaves the object open. */
-static void write_collection(eng_json_writer *w, const eng_collection *c)
+void eng_write_collection(eng_json_writer *w, const eng_collection *c)
 {
     eng_json_open(w, '{');
     eng_json_member(w, "name", eng_str_of(c->name));
@@ -110,44 +141,69 @@ static void write_collection(eng_json_writer *w, const eng_collection *c)
     eng_json_uint(w, c->chunk.overlap);
     eng_json_member(w, "unit", c->chunk.characters ? ENG_STR("characters") : ENG_STR("tokens"));
     eng_json_close(w, '}');
+    eng_json_name(w, ENG_STR("settings"));
+    eng_json_raw(w, eng_str_of(c->settings));
     eng_write_time(w, "created_at", c->created_ms);
     eng_write_time(w, "updated_at", c->updated_ms);
 }
 
 /* ---- Handlers ---- */
 
-/* What the fields say of a collection; *chunk is where spec->chunk points. */
-static void read_spec(const eng_request *req, eng_collection_spec *spec, eng_cutting *chunk)
+/* Settings go on as text: what they mean is the engine's. */
+static eng_status settings_text(eng_request *req, eng_str *out, eng_error *err)
 {
-    *spec = (eng_collection_spec){.title = {NULL, 0}, .embedding_model = {NULL, 0}};
+    eng_buf text;
+    if (!eng_req_has(req, "settings"))
+        return ENG_OK;
+    eng_buf_init(&text, 1 << 16);
+    eng_json_writer w = eng_json_write_to(&text);
+    eng_json_copy(&w, eng_req_json(req, "settings"));
+    eng_status status = eng_buf_check(&text, "settings", err);
+    if (status == ENG_OK) {
+        *out = eng_arena_copy(eng_req_arena(req), eng_buf_view(&text));
+        status = out->ptr ? ENG_OK : eng_fail_nomem(err);
+    }
+    eng_buf_clear(&text);
+    return status;
+}
+
+/* What the fields say of a collection; *chunk is where spec->chunk points. */
+static eng_status read_spec(eng_request *req, eng_collection_spec *spec, eng_cutting *chunk,
+                            eng_error *err)
+{
+    *spec = (eng_collection_spec){
+        .title = {NULL, 0}, .embedding_model = {NULL, 0}, .settings = {NULL, 0}};
     if (eng_req_has(req, "title"))
         spec->title = eng_req_text(req, "title");
     if (eng_req_has(req, "embedding_model"))
         spec->embedding_model = eng_req_text(req, "embedding_model");
-    if (!eng_req_has(req, "chunk"))
-        return;
-    const eng_json *v = eng_req_json(req, "chunk");
-    const eng_json *size = eng_json_get(v, ENG_STR("size"));
-    const eng_json *overlap = eng_json_get(v, ENG_STR("overlap"));
-    *chunk = (eng_cutting){.size = size ? (uint32_t)size->as.integer : 0,
-                           .overlap = overlap ? (uint32_t)overlap->as.integer : 0,
-                           .characters = eng_str_eq(eng_json_text(eng_json_get(v, ENG_STR("unit"))),
-                                                    ENG_STR("characters"))};
-    spec->chunk = chunk;
+    if (eng_req_has(req, "chunk")) {
+        const eng_json *v = eng_req_json(req, "chunk");
+        const eng_json *size = eng_json_get(v, ENG_STR("size"));
+        const eng_json *overlap = eng_json_get(v, ENG_STR("overlap"));
+        *chunk = (eng_cutting){
+            .size = size ? (uint32_t)size->as.integer : 0,
+            .overlap = overlap ? (uint32_t)overlap->as.integer : 0,
+            .characters = eng_str_eq(eng_json_text(eng_json_get(v, ENG_STR("unit"))),
+                                     ENG_STR("characters"))};
+        spec->chunk = chunk;
+    }
+    return settings_text(req, &spec->settings, err);
 }
 
 static eng_status make(eng_request *req, eng_reply *out, eng_error *err)
 {
     eng_collection_spec spec;
     eng_cutting chunk;
-    read_spec(req, &spec, &chunk);
     eng_collection *c = NULL;
-    eng_status status = eng_collection_make(eng_req_engine(req), eng_req_text(req, "name"), &spec,
-                                            &c, err);
+    eng_status status = read_spec(req, &spec, &chunk, err);
+    if (status == ENG_OK)
+        status = eng_collection_make(eng_req_engine(req), eng_req_text(req, "name"), &spec, &c,
+                                     err);
     if (status < 0)
         return status;
     eng_json_writer *w = eng_reply_json(out);
-    write_collection(w, c);
+    eng_write_collection(w, c);
     eng_json_close(w, '}');
     eng_collection_free(c);
     return ENG_OK;
@@ -160,7 +216,7 @@ static eng_status show(eng_request *req, eng_reply *out, eng_error *err)
     if (status < 0)
         return status;
     eng_json_writer *w = eng_reply_json(out);
-    write_collection(w, c);
+    eng_write_collection(w, c);
     eng_json_close(w, '}');
     eng_collection_free(c);
     return ENG_OK;
@@ -170,15 +226,16 @@ static eng_status change(eng_request *req, eng_reply *out, eng_error *err)
 {
     eng_collection_spec spec;
     eng_cutting chunk;
-    read_spec(req, &spec, &chunk);
     eng_collection *c = NULL;
     int64_t job = 0;
-    eng_status status = eng_collection_change(eng_req_engine(req), eng_req_path(req, "c"), &spec,
-                                              &job, &c, err);
+    eng_status status = read_spec(req, &spec, &chunk, err);
+    if (status == ENG_OK)
+        status = eng_collection_change(eng_req_engine(req), eng_req_path(req, "c"), &spec, &job, &c,
+                                       err);
     if (status < 0)
         return status;
     eng_json_writer *w = eng_reply_json(out);
-    write_collection(w, c);
+    eng_write_collection(w, c);
     if (job) {
         eng_json_name(w, ENG_STR("job"));
         eng_json_int(w, job);
@@ -206,7 +263,7 @@ static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
     eng_json_name(w, ENG_STR("collections"));
     eng_json_open(w, '[');
     for (size_t i = 0; i < page->count; i++) {
-        write_collection(w, &page->items[i]);
+        eng_write_collection(w, &page->items[i]);
         eng_json_close(w, '}');
     }
     eng_json_close(w, ']');
@@ -297,7 +354,7 @@ static eng_status import(eng_request *req, eng_reply *out, eng_error *err)
     if (status < 0)
         return status;
     eng_json_writer *w = eng_reply_json(out);
-    write_collection(w, c);
+    eng_write_collection(w, c);
     if (job) {
         eng_json_name(w, ENG_STR("job"));
         eng_json_int(w, job);
@@ -316,8 +373,8 @@ const eng_route eng_routes_collections[] = {
      .takes = ENG_TAKES_JSON},
     {ENG_GET, "/v1/collections/{c}", ENG_ROLE_READ, NULL, eng_collection_shape, show,
      "Shows a collection.", .fails = "404", .where = ENG_ON_WORKER},
-    {ENG_PATCH, "/v1/collections/{c}", ENG_ROLE_WRITE, change_fields, changed_shape, change,
-     "Changes a collection's title, cutting or encoder.", .fails = "404",
+    {ENG_PATCH, "/v1/collections/{c}", ENG_ROLE_WRITE, change_fields, eng_collection_changed_shape,
+     change, "Changes a collection's title, settings, cutting or encoder.", .fails = "404",
      .example = "{\"title\": \"Manuais\"}", .where = ENG_ON_WORKER, .takes = ENG_TAKES_JSON},
     {ENG_DELETE, "/v1/collections/{c}", ENG_ROLE_WRITE, NULL, NULL, drop,
      "Removes a collection with all it holds.", .fails = "404", .status = 204,
@@ -325,7 +382,8 @@ const eng_route eng_routes_collections[] = {
     {ENG_GET, "/v1/collections/{c}/export", ENG_ROLE_READ, NULL, NULL, export,
      "Sends a collection as one file, as of one instant: an SQLite database with a checksum.",
      .reply_type = "application/vnd.sqlite3", .fails = "404 503", .where = ENG_ON_STREAM},
-    {ENG_POST, "/v1/collections/import", ENG_ROLE_WRITE, import_fields, changed_shape, import,
+    {ENG_POST, "/v1/collections/import", ENG_ROLE_WRITE, import_fields,
+     eng_collection_changed_shape, import,
      "Makes a collection of an exported file, with the vectors that it holds.", .status = 201,
      .fails = "409 413", .where = ENG_ON_WORKER, .takes = ENG_TAKES_MULTIPART,
      .body_max = IMPORT_MAX},

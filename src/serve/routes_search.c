@@ -14,8 +14,9 @@ static const eng_field search_fields[] = {
     {"top_k", ENG_INT, .min = 1, .max = 1000, .preset = "5", .doc = "Results at most."},
     {"mode", ENG_CHOICE, .choices = "hybrid|dense|bm25", .preset = "\"hybrid\"",
      .doc = "By words, by meaning, or by both."},
-    {"threshold", ENG_NUMBER, .least = 0, .most = 1, .preset = "0.0",
-     .doc = "Results with a lower score are left out."},
+    {"threshold", ENG_NUMBER, .least = 0, .most = 1,
+     .doc = "Results with a lower score are left out; without it, as the collection's settings "
+            "say."},
     {"filter", ENG_ANY,
      .doc = "A condition on the metadata: {\"field\": value}, {\"field\": {\"gte\": 1}}, and, or, "
             "not.",
@@ -32,7 +33,7 @@ static const eng_field search_fields[] = {
          "relevance)."},
     {"rerank", ENG_ANY,
      .doc = "true, or a reranker's name: the best 30 are put in the order that it gives. 422 where "
-            "there is none.",
+            "there is none. Without it, as the collection's settings say.",
      .example = "true"},
     {"explain", ENG_BOOL, .preset = "false",
      .doc = "Shows where each score and each place comes from."},
@@ -230,6 +231,8 @@ static eng_status search(eng_request *req, eng_reply *out, eng_error *err)
                 : eng_str_eq(mode, ENG_STR("bm25")) ? ENG_SEARCH_BM25
                                                     : ENG_SEARCH_HYBRID,
         .threshold = eng_req_number(req, "threshold"),
+        .threshold_given = eng_req_has(req, "threshold"),
+        .rerank_given = eng_req_has(req, "rerank"),
         .group_by_document = eng_req_bool(req, "group_by_document"),
         .explain = eng_req_bool(req, "explain"),
         .near_duplicates = eng_req_bool(req, "near_duplicates"),

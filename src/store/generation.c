@@ -348,31 +348,57 @@ static eng_status mark_whole(eng_conn *c, int64_t id, eng_error *err)
     return eng_sql_end(&q, err);
 }
 
+typedef struct {
+    int64_t id;
+    eng_str settings; /* ptr NULL: as they are */
+} activation;
+
+static eng_status take_place(eng_conn *c, const standing *g, int64_t active, eng_error *err)
+{
+    eng_status status = check_whole(c, g, err);
+    if (status == ENG_OK && active)
+        status = put_aside(c, g->collection, active, err);
+    if (status == ENG_OK)
+        status = mark_whole(c, g->id, err);
+    if (status == ENG_OK)
+        status = point_at(c, g, err);
+    eng_store_change switched = {
+        .what = ENG_STORE_SWITCHED, .cutting = g->cutting, .generation = g->id};
+    return status < 0 ? status : eng_change_note(c, g->collection, &switched, err);
+}
+
+static eng_status set_settings(eng_conn *c, int64_t collection, eng_str settings, eng_error *err)
+{
+    eng_sql q = eng_sql_use(c, "UPDATE collection SET settings = ? WHERE id = ?");
+    eng_sql_text(&q, settings);
+    eng_sql_int(&q, collection);
+    return eng_sql_end(&q, err);
+}
+
 static eng_status activate_generation(eng_conn *c, void *args, eng_error *err)
 {
-    const int64_t *id = args;
+    const activation *a = args;
     int64_t active = 0, cutting = 0;
     standing g;
-    eng_status status = find_standing(c, *id, &g, err);
+    eng_status status = find_standing(c, a->id, &g, err);
     if (status == ENG_OK)
         status = eng_collection_active(c, g.collection, &active, &cutting, err);
-    if (status < 0 || active == *id)
-        return status;
-    status = check_whole(c, &g, err);
-    if (status == ENG_OK && active)
-        status = put_aside(c, g.collection, active, err);
-    if (status == ENG_OK)
-        status = mark_whole(c, *id, err);
-    if (status == ENG_OK)
-        status = point_at(c, &g, err);
-    eng_store_change switched = {
-        .what = ENG_STORE_SWITCHED, .cutting = g.cutting, .generation = *id};
-    return status < 0 ? status : eng_change_note(c, g.collection, &switched, err);
+    if (status == ENG_OK && active != a->id)
+        status = take_place(c, &g, active, err);
+    if (status == ENG_OK && a->settings.ptr)
+        status = set_settings(c, g.collection, a->settings, err);
+    return status;
 }
 
 eng_status eng_store_generation_activate(eng_store *s, int64_t id, eng_error *err)
 {
-    return eng_store_write(s, activate_generation, &id, err);
+    return eng_store_generation_switch(s, id, (eng_str){NULL, 0}, err);
+}
+
+eng_status eng_store_generation_switch(eng_store *s, int64_t id, eng_str settings, eng_error *err)
+{
+    activation a = {id, settings};
+    return eng_store_write(s, activate_generation, &a, err);
 }
 
 static eng_status drop_generation(eng_conn *c, void *args, eng_error *err)

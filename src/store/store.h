@@ -248,6 +248,9 @@ eng_status eng_store_generation_todo(eng_store *s, int64_t id, size_t limit, eng
                                      eng_store_todo *out, eng_error *err) ENG_MUST_CHECK;
 /* ENG_ECONFLICT where it is not whole. The change is ENG_STORE_SWITCHED. */
 eng_status eng_store_generation_activate(eng_store *s, int64_t id, eng_error *err) ENG_MUST_CHECK;
+/* The same, and in the same instant the collection gets these settings. */
+eng_status eng_store_generation_switch(eng_store *s, int64_t id, eng_str settings,
+                                       eng_error *err) ENG_MUST_CHECK;
 /* As a collection is; ENG_ECONFLICT for the active one. */
 eng_status eng_store_generation_drop(eng_store *s, int64_t id, eng_error *err) ENG_MUST_CHECK;
 
