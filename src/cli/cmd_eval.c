@@ -57,6 +57,8 @@ static eng_status path_of(eng_cli *cli, eng_buf *path, eng_error *err)
     eng_buf_str(path, base);
     add_query(cli, "--mode", "mode", path);
     add_query(cli, "--model", "model", path);
+    add_query(cli, "--embedding-model", "embedding_model", path);
+    add_query(cli, "--chunk", "chunk", path);
     add_query(cli, "--top-k", "top_k", path);
     return eng_buf_check(path, "path", err);
 }
@@ -227,6 +229,9 @@ static const eng_cli_option options[] = {
     {"--collection", "NAME", "of whom they are asked; 'default' without it", NULL},
     {"--mode", "LIST", "ways of searching, each a run: hybrid,dense,bm25", NULL},
     {"--model", "LIST", "who answers, each a run: extract, or models of ENGENHO_LLM", NULL},
+    {"--embedding-model", "LIST", "encoders, each a run; tried beside the collection's own", NULL},
+    {"--chunk", "LIST", "ways of cutting, each a run: 200/20 in tokens, 1000/100c in characters",
+     NULL},
     {"--top-k", "N", "passages to answer from", NULL},
     {"--out", "FILE", "keep the result there: as a page where the name ends in .html", NULL},
     {"--against", "FILE", "an earlier result: what fell by more than chance is an error", NULL},
@@ -240,7 +245,8 @@ const eng_cli_command eng_cmd_eval = {
     .text =
         "A line of the questions: "
         "{\"question\",\"facts\"?:[[\"any\",\"of\"],...],\"answer\"?,\"document\"?,\n"
-        "\"answerable\"?}. A fact is held in any of its spellings; a document is named by its id.",
+        "\"answerable\"?}. A fact is held in any of its spellings; a document is named by its id.\n"
+        "Lists are separated by commas; where there are several, each is tried with each.",
     .example = "engenho eval --questions perguntas.jsonl --collection manuais --out result.html",
     .options = options,
     .run = run_eval,

@@ -155,6 +155,28 @@ bool eng_job_report(eng_job_run *run, uint64_t done, uint64_t total);
 eng_status eng_job_submit(eng *e, const char *kind, eng_str params, int64_t *id,
                           eng_error *err) ENG_MUST_CHECK;
 
+/* ---- What jobs work from (spool.c) -------------------------------------------------------------------- */
+
+/*
+ * A file of DATA/spool, durable before its job is, which names it in its params as "spool". It is removed
+ * with the job's end.
+ */
+enum { ENG_SPOOL_NAME = ENG_ID_SIZE + 16 };
+/* A name that no other has; ending: at most 14 characters. */
+void eng_spool_name(const char *ending, char out[ENG_SPOOL_NAME]);
+/* To be freed; NULL when memory ran out. */
+char *eng_spool_dir(const eng *e);
+char *eng_spool_path(const eng *e, const char *name);
+eng_status eng_spool_write(const eng *e, const char *name, eng_str text,
+                           eng_error *err) ENG_MUST_CHECK;
+/* Submits its job; where that fails the file is removed. */
+eng_status eng_spool_submit(eng *e, const char *kind, const char *name, const eng_buf *params,
+                            int64_t *job, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_spool_read(const eng_job_run *run, size_t max, eng_buf *out,
+                          eng_error *err) ENG_MUST_CHECK;
+/* The run ended like this: it keeps its file where it only stops because the program does. */
+void eng_spool_end(const eng_job_run *run, eng_status status);
+
 /* Starts the threads: the store is open, no other process has it. */
 eng_status eng_jobs_start(eng *e, const eng_job_kind *kinds, unsigned threads,
                           eng_error *err) ENG_MUST_CHECK;

@@ -5,37 +5,23 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/random.h"
-#include "engine/knowledge.h"
-#include "rag/rag.h"
+#include "engine/probing.h"
 
 #include <string.h>
-#include <unistd.h>
 
-enum { QUESTIONS_MAX = 256 << 20, RUNS_MAX = 64, RESPONSE_MAX = 1 << 20 };
+enum { QUESTIONS_MAX = 256 << 20, RUNS_MAX = 64 };
 
 static const char *const mode_names[] = {"hybrid", "dense", "bm25"};
 
 /* ---- Asking for it ---- */
 
-static char *spool_path(const eng *e, const char *name)
+static void write_list(eng_json_writer *w, const char *name, const eng_str *items, size_t count)
 {
-    char *dir = eng_path_join(e->data, "spool");
-    char *path = dir ? eng_path_join(dir, name) : NULL;
-    eng_free(dir);
-    return path;
-}
-
-static eng_status write_questions(const eng *e, const char *name, eng_str lines, eng_error *err)
-{
-    char *dir = eng_path_join(e->data, "spool"), *path = spool_path(e, name);
-    eng_status status = dir && path ? eng_dir_make(dir, 0700, err) : eng_fail_nomem(err);
-    if (status == ENG_OK)
-        status = eng_file_write(path, lines, 0600, err);
-    eng_free(dir);
-    eng_free(path);
-    return status;
+    eng_json_name(w, eng_str_of(name));
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < count; i++)
+        eng_json_string(w, items[i]);
+    eng_json_close(w, ']');
 }
 
 static void write_params(eng_json_writer *w, eng_str collection, const char *spool,
@@ -51,12 +37,26 @@ static void write_params(eng_json_writer *w, eng_str collection, const char *spo
     for (size_t i = 0; i < what->mode_count; i++)
         eng_json_string(w, eng_str_of(mode_names[what->modes[i]]));
     eng_json_close(w, ']');
-    eng_json_name(w, ENG_STR("models"));
-    eng_json_open(w, '[');
-    for (size_t i = 0; i < what->model_count; i++)
-        eng_json_string(w, what->models[i]);
-    eng_json_close(w, ']');
+    write_list(w, "models", what->models, what->model_count);
+    write_list(w, "encoders", what->encoders, what->encoder_count);
+    write_list(w, "chunks", what->chunks, what->chunk_count);
     eng_json_close(w, '}');
+}
+
+static size_t at_least_one(size_t n) { return n ? n : 1; }
+
+/* How it is cut and by what it is embedded. */
+static eng_status check_stands(eng *e, const eng_evaluation *what, eng_arena *arena, eng_error *err)
+{
+    eng_cutting chunk;
+    eng_str id;
+    uint32_t dims;
+    eng_status status = ENG_OK;
+    for (size_t i = 0; i < what->chunk_count && status == ENG_OK; i++)
+        status = eng_cutting_parse(what->chunks[i], &chunk, err);
+    for (size_t i = 0; i < what->encoder_count && status == ENG_OK; i++)
+        status = eng_collection_model(e, what->encoders[i], arena, &id, &dims, err);
+    return status;
 }
 
 /* Found before the job is made, so that who asked is told at once. */
@@ -64,13 +64,16 @@ static eng_status check(eng *e, eng_str collection, const eng_evaluation *what, 
 {
     eng_arena arena;
     eng_probe *probes;
-    size_t count, modes = what->mode_count ? what->mode_count : 1;
     eng_collection *c = NULL;
-    if (modes * (what->model_count ? what->model_count : 1) > RUNS_MAX)
+    size_t count, runs = at_least_one(what->mode_count) * at_least_one(what->model_count) *
+                         at_least_one(what->encoder_count) * at_least_one(what->chunk_count);
+    if (runs > RUNS_MAX)
         return eng_fail_field(err, ENG_EINVALID, ENG_STR("mode"), "at most %d runs", RUNS_MAX);
     eng_status status = eng_collection_get(e, collection, &c, err);
     eng_collection_free(c);
     eng_arena_init(&arena, 1 << 16, NULL);
+    if (status == ENG_OK)
+        status = check_stands(e, what, &arena, err);
     if (status == ENG_OK)
         status = eng_probes_read(what->questions, &arena, &probes, &count, err);
     eng_arena_clear(&arena);
@@ -80,28 +83,19 @@ static eng_status check(eng *e, eng_str collection, const eng_evaluation *what, 
 eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what, int64_t *job,
                         eng_error *err)
 {
-    char id[ENG_ID_SIZE], name[ENG_ID_SIZE + 16];
+    char name[ENG_SPOOL_NAME];
     eng_buf params;
-    eng_random_id(id, sizeof id - 1);
-    snprintf(name, sizeof name, "%s.questions", id);
+    eng_spool_name("questions", name);
     eng_status status = check(e, collection, what, err);
     if (status == ENG_OK)
-        status = write_questions(e, name, what->questions, err);
+        status = eng_spool_write(e, name, what->questions, err);
     if (status < 0)
         return status;
     eng_buf_init(&params, 1 << 16);
     eng_json_writer w = eng_json_write_to(&params);
     write_params(&w, collection, name, what);
-    status = eng_buf_check(&params, "job", err);
-    if (status == ENG_OK)
-        status = eng_job_submit(e, "evaluate", eng_buf_view(&params), job, err);
+    status = eng_spool_submit(e, "evaluate", name, &params, job, err);
     eng_buf_clear(&params);
-    if (status < 0) {
-        char *path = spool_path(e, name);
-        if (path)
-            unlink(path);
-        eng_free(path);
-    }
     return status;
 }
 
@@ -109,90 +103,26 @@ eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what, 
 
 typedef struct {
     eng_job_run *run;
-    eng_str collection;
-    unsigned top_k;
+    eng_probing how; /* of the run that is on */
     const eng_probe *probes;
     size_t count;
     uint64_t done, total;
     eng_json_writer w; /* of the result */
+    eng_measures first;
+    size_t runs;
 } evaluation;
 
 typedef struct {
-    eng_search_mode mode;
-    eng_str model; /* empty: the usual */
-    eng_str name;
-} one_run;
+    const eng_json *list[4]; /* modes, models, encoders, chunks */
+    size_t counts[4];        /* at least 1 */
+} matrix;
+
+enum { MODES, MODELS, ENCODERS, CHUNKS };
 
 static bool stopped(void *ctx)
 {
     const evaluation *v = ctx;
     return atomic_load_explicit(&v->run->stop, memory_order_relaxed);
-}
-
-/* By its document where that is known; else with how many passages all facts are there. */
-static eng_status rank_of(const eng_probe *p, const eng_results *found, size_t *rank,
-                          eng_error *err)
-{
-    eng_buf seen;
-    size_t have = 0;
-    eng_status status = ENG_OK;
-    *rank = 0;
-    eng_buf_init(&seen, 64 << 20);
-    for (size_t i = 0; i < found->count && !*rank && status == ENG_OK; i++) {
-        if (p->document.len) {
-            *rank = eng_str_eq(eng_str_of(found->items[i].document), p->document) ? i + 1 : 0;
-            continue;
-        }
-        if (!p->fact_count)
-            break;
-        eng_buf_str(&seen, eng_str_of(found->items[i].text));
-        eng_buf_byte(&seen, '\n');
-        status = eng_buf_check(&seen, "passages", err);
-        if (status == ENG_OK)
-            status = eng_facts_found(p, eng_buf_view(&seen), &have, err);
-        *rank = have == p->fact_count ? i + 1 : 0;
-    }
-    eng_buf_clear(&seen);
-    return status;
-}
-
-static eng_status look_for(evaluation *v, const one_run *r, const eng_probe *p, eng_outcome *o,
-                           eng_error *err)
-{
-    eng_results *found = NULL;
-    eng_search_query q = {.text = p->question,
-                          .top_k = ENG_MEASURE_DEPTH,
-                          .mode = r->mode,
-                          .filter = {NULL, 0},
-                          .group_by_document = p->document.len > 0,
-                          .cancelled = stopped,
-                          .ctx = v};
-    eng_status status = eng_search(v->run->e, v->collection, &q, &found, err);
-    if (status == ENG_OK)
-        status = rank_of(p, found, &o->rank, err);
-    eng_results_free(found);
-    return status;
-}
-
-static eng_status answer(evaluation *v, const one_run *r, const eng_probe *p, eng_answer **out,
-                         eng_outcome *o, eng_error *err)
-{
-    uint64_t began = eng_clock_ns();
-    eng_ask what = {.question = p->question,
-                    .mode = r->mode,
-                    .top_k = v->top_k,
-                    .filter = {NULL, 0},
-                    .language = {NULL, 0},
-                    .model = r->model.len ? r->model : (eng_str){NULL, 0},
-                    .cancelled = stopped,
-                    .ctx = v};
-    eng_status status = eng_ask_wait(v->run->e, v->collection, &what, out, err);
-    if (status < 0)
-        return status;
-    o->ms = (double)(eng_clock_ns() - began) / 1e6;
-    o->grounded = (*out)->grounded;
-    o->tokens = (*out)->prompt_tokens + (*out)->completion_tokens;
-    return o->grounded ? eng_facts_found(p, eng_str_of((*out)->response), &o->facts, err) : ENG_OK;
 }
 
 static void write_outcome(evaluation *v, const eng_probe *p, const eng_outcome *o,
@@ -226,14 +156,13 @@ static void write_outcome(evaluation *v, const eng_probe *p, const eng_outcome *
     eng_json_close(w, '}');
 }
 
-static eng_status one_question(evaluation *v, const one_run *r, const eng_probe *p, eng_outcome *o,
-                               eng_error *err)
+static eng_status one_question(evaluation *v, const eng_probe *p, eng_outcome *o, eng_error *err)
 {
     eng_answer *a = NULL;
     *o = (eng_outcome){0};
-    eng_status status = look_for(v, r, p, o, err);
+    eng_status status = eng_probing_look(&v->how, p, &o->rank, err);
     if (status == ENG_OK)
-        status = answer(v, r, p, &a, o, err);
+        status = eng_probing_ask(&v->how, p, o, &a, err);
     if (status == ENG_OK) {
         write_outcome(v, p, o, a);
         if (!eng_job_report(v->run, ++v->done, v->total))
@@ -243,76 +172,136 @@ static eng_status one_question(evaluation *v, const one_run *r, const eng_probe 
     return status;
 }
 
-/* ---- A run, and all of them ---- */
+/* ---- A run ---- */
 
 /* Leaves the run's object open, for its measures. */
-static eng_status ask_all(evaluation *v, const one_run *r, eng_outcome *outcomes, eng_error *err)
+static eng_status ask_all(evaluation *v, eng_str name, eng_outcome *outcomes, eng_error *err)
 {
     eng_status status = ENG_OK;
     eng_json_open(&v->w, '{');
-    eng_json_member(&v->w, "name", r->name);
-    eng_json_member(&v->w, "mode", eng_str_of(mode_names[r->mode]));
+    eng_json_member(&v->w, "name", name);
+    eng_json_member(&v->w, "mode", eng_str_of(mode_names[v->how.mode]));
     eng_json_name(&v->w, ENG_STR("outcomes"));
     eng_json_open(&v->w, '[');
     for (size_t i = 0; i < v->count && status == ENG_OK; i++)
-        status = one_question(v, r, &v->probes[i], &outcomes[i], err);
+        status = one_question(v, &v->probes[i], &outcomes[i], err);
     eng_json_close(&v->w, ']');
     return status;
 }
 
-static eng_status do_run(evaluation *v, const one_run *r, eng_measures *measured, eng_error *err)
+static eng_status do_run(evaluation *v, eng_str name, eng_error *err)
 {
+    eng_measures measured;
     eng_outcome *outcomes = eng_alloc_array(v->count, sizeof *outcomes);
     if (!outcomes)
         return eng_fail_nomem(err);
-    eng_status status = ask_all(v, r, outcomes, err);
+    eng_status status = ask_all(v, name, outcomes, err);
     if (status == ENG_OK)
-        status = eng_measure_outcomes(v->probes, outcomes, v->count, measured, err);
+        status = eng_measure_outcomes(v->probes, outcomes, v->count, &measured, err);
     if (status == ENG_OK)
-        eng_measures_write(&v->w, measured);
+        eng_measures_write(&v->w, &measured);
+    if (status == ENG_OK && v->runs++ == 0)
+        v->first = measured;
     eng_json_close(&v->w, '}');
     eng_free(outcomes);
     return status;
 }
 
-static eng_search_mode mode_at(const eng_json *modes, size_t i)
+/* ---- All of them ---- */
+
+static eng_search_mode mode_of(eng_str name)
 {
-    eng_str name = eng_json_text(eng_json_at(modes, i));
     return eng_str_eq(name, ENG_STR("dense"))  ? ENG_SEARCH_DENSE
            : eng_str_eq(name, ENG_STR("bm25")) ? ENG_SEARCH_BM25
                                                : ENG_SEARCH_HYBRID;
 }
 
-static eng_status name_run(evaluation *v, one_run *r, eng_error *err)
+static eng_str listed(const matrix *m, int which, size_t i)
 {
-    const char *mode = mode_names[r->mode];
-    r->name = r->model.len ? eng_arena_format(&v->run->arena, "%s, %.*s", mode, ENG_FMT(r->model))
-                           : eng_arena_copy(&v->run->arena, eng_str_of(mode));
-    return r->name.ptr ? ENG_OK : eng_fail_nomem(err);
+    return eng_json_text(eng_json_at(m->list[which], i));
+}
+
+/* What was asked for, in the order of the lists: "hybrid, extract, 200/20". */
+static eng_status name_run(evaluation *v, const matrix *m, const size_t at[4], eng_str *name,
+                           eng_error *err)
+{
+    eng_arena *arena = &v->run->arena;
+    eng_str s = eng_arena_copy(arena, eng_str_of(mode_names[mode_of(listed(m, MODES, at[MODES]))]));
+    for (int i = MODELS; i <= CHUNKS && s.ptr; i++) {
+        eng_str part = listed(m, i, at[i]);
+        if (part.len)
+            s = eng_arena_format(arena, "%.*s, %.*s", ENG_FMT(s), ENG_FMT(part));
+    }
+    *name = s;
+    return s.ptr ? ENG_OK : eng_fail_nomem(err);
+}
+
+/* Where the questions of a chunking and an encoder are asked. */
+static eng_status stand(evaluation *v, const matrix *m, const size_t at[4], eng_shadow *out,
+                        eng_error *err)
+{
+    eng_store_collection row;
+    eng_store_generation now;
+    eng_cutting chunk;
+    uint32_t dims;
+    eng *e = v->run->e;
+    eng_arena *arena = &v->run->arena;
+    eng_str encoder = listed(m, ENCODERS, at[ENCODERS]), cut = listed(m, CHUNKS, at[CHUNKS]);
+    eng_status status = eng_store_collection_get(e->store, v->how.collection, arena, &row, err);
+    if (status == ENG_OK)
+        status = eng_store_generation_get(e->store, row.generation, arena, &now, err);
+    if (status == ENG_OK && encoder.len)
+        status = eng_collection_model(e, encoder, arena, &now.model, &dims, err);
+    if (status == ENG_OK && cut.len) {
+        status = eng_cutting_parse(cut, &chunk, err);
+        if (status == ENG_OK)
+            status = eng_cutting_write(&chunk, arena, &now.cut, err);
+    }
+    return status == ENG_OK ? eng_shadow_make(v->run, &row, now.cut, now.model, out, err) : status;
+}
+
+static eng_status do_stand(evaluation *v, const matrix *m, size_t at[4], eng_error *err)
+{
+    eng_shadow shadow;
+    eng_status status = stand(v, m, at, &shadow, err);
+    if (status < 0)
+        return status;
+    v->how.trial.shelf = shadow.shelf;
+    for (at[MODES] = 0; at[MODES] < m->counts[MODES]; at[MODES]++) {
+        for (at[MODELS] = 0; at[MODELS] < m->counts[MODELS] && status == ENG_OK; at[MODELS]++) {
+            eng_str name;
+            v->how.mode = mode_of(listed(m, MODES, at[MODES]));
+            v->how.model = listed(m, MODELS, at[MODELS]);
+            status = name_run(v, m, at, &name, err);
+            if (status == ENG_OK)
+                status = do_run(v, name, err);
+        }
+    }
+    eng_shadow_free(v->run, &shadow, false);
+    return status;
 }
 
 /* The measures of the first run stand in the result itself too: most evaluations have one. */
 static eng_status do_runs(evaluation *v, eng_error *err)
 {
-    const eng_json *modes = eng_json_get(v->run->params, ENG_STR("modes"));
-    const eng_json *models = eng_json_get(v->run->params, ENG_STR("models"));
-    size_t mode_count = eng_json_count(modes) ? eng_json_count(modes) : 1;
-    size_t model_count = eng_json_count(models) ? eng_json_count(models) : 1;
-    eng_measures first = {0}, other;
+    static const char *const names[] = {"modes", "models", "encoders", "chunks"};
+    size_t at[4];
+    matrix m;
     eng_status status = ENG_OK;
-    v->total = mode_count * model_count * v->count;
+    v->total = v->count;
+    for (int i = 0; i < 4; i++) {
+        m.list[i] = eng_json_get(v->run->params, eng_str_of(names[i]));
+        m.counts[i] = at_least_one(eng_json_count(m.list[i]));
+        v->total *= m.counts[i];
+    }
     eng_json_name(&v->w, ENG_STR("runs"));
     eng_json_open(&v->w, '[');
-    for (size_t i = 0; i < mode_count * model_count && status == ENG_OK; i++) {
-        one_run r = {.mode = mode_at(modes, i / model_count),
-                     .model = eng_json_text(eng_json_at(models, i % model_count))};
-        status = name_run(v, &r, err);
-        if (status == ENG_OK)
-            status = do_run(v, &r, i ? &other : &first, err);
-    }
+    for (at[ENCODERS] = 0; at[ENCODERS] < m.counts[ENCODERS]; at[ENCODERS]++)
+        for (at[CHUNKS] = 0; at[CHUNKS] < m.counts[CHUNKS] && status == ENG_OK; at[CHUNKS]++)
+            status = do_stand(v, &m, at, err);
     eng_json_close(&v->w, ']');
     if (status == ENG_OK)
-        eng_measures_write(&v->w, &first);
+        eng_measures_write(&v->w, &v->first);
     return status;
 }
 
@@ -323,7 +312,7 @@ static eng_status evaluate(evaluation *v, eng_error *err)
     v->w = eng_json_write_to(&v->run->result);
     eng_json_open(&v->w, '{');
     eng_json_member(&v->w, "kind", ENG_STR("evaluation"));
-    eng_json_member(&v->w, "collection", v->collection);
+    eng_json_member(&v->w, "collection", v->how.collection);
     eng_json_member(&v->w, "time", eng_str_of(now));
     eng_status status = do_runs(v, err);
     eng_json_close(&v->w, '}');
@@ -333,24 +322,23 @@ static eng_status evaluate(evaluation *v, eng_error *err)
 eng_status eng_evaluate_run(eng_job_run *run, eng_error *err)
 {
     const eng_json *top_k = eng_json_get(run->params, ENG_STR("top_k"));
-    evaluation v = {.run = run,
-                    .collection = eng_json_text(eng_json_get(run->params, ENG_STR("collection"))),
-                    .top_k = eng_json_is(top_k, ENG_JSON_INT) ? (unsigned)top_k->as.integer : 0};
+    evaluation v = {.run = run};
+    v.how = (eng_probing){
+        .e = run->e,
+        .collection = eng_json_text(eng_json_get(run->params, ENG_STR("collection"))),
+        .top_k = eng_json_is(top_k, ENG_JSON_INT) ? (unsigned)top_k->as.integer : 0,
+        .cancelled = stopped,
+        .ctx = &v};
     eng_buf lines;
     eng_probe *probes = NULL;
     eng_buf_init(&lines, QUESTIONS_MAX);
-    char *path = spool_path(run->e, eng_json_text(eng_json_get(run->params, ENG_STR("spool"))).ptr);
-    eng_status status = path ? eng_file_read(path, QUESTIONS_MAX, &lines, err)
-                             : eng_fail_nomem(err);
+    eng_status status = eng_spool_read(run, QUESTIONS_MAX, &lines, err);
     if (status == ENG_OK)
         status = eng_probes_read(eng_buf_view(&lines), &run->arena, &probes, &v.count, err);
     v.probes = probes;
     if (status == ENG_OK)
         status = evaluate(&v, err);
-    /* One that only stops because the program does goes on with it. */
-    if (path && !(status == ENG_ECANCELLED && !atomic_load(&run->cancelled)))
-        unlink(path);
-    eng_free(path);
+    eng_spool_end(run, status);
     eng_buf_clear(&lines);
     return status;
 }

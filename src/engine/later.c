@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "engine/knowledge.h"
 
 #include <errno.h>
@@ -68,18 +67,10 @@ static eng_status write_lines(int fd, const eng_source *sources, size_t count, e
     return status;
 }
 
-static char *spool_path(const eng *e, const char *name)
-{
-    char *dir = eng_path_join(e->data, "spool");
-    char *path = dir ? eng_path_join(dir, name) : NULL;
-    eng_free(dir);
-    return path;
-}
-
 static eng_status write_down(eng *e, const char *name, const eng_source *sources, size_t count,
                              eng_error *err)
 {
-    char *dir = eng_path_join(e->data, "spool"), *path = spool_path(e, name);
+    char *dir = eng_spool_dir(e), *path = eng_spool_path(e, name);
     eng_status status = dir && path ? eng_dir_make(dir, 0700, err) : eng_fail_nomem(err);
     int fd = -1;
     if (status == ENG_OK) {
@@ -103,9 +94,8 @@ static eng_status write_down(eng *e, const char *name, const eng_source *sources
 eng_status eng_ingest_later(eng *e, eng_str collection, const eng_source *sources, size_t count,
                             const eng_ingest_options *options, int64_t *job, eng_error *err)
 {
-    char id[ENG_ID_SIZE], name[ENG_ID_SIZE + 8];
-    eng_random_id(id, sizeof id - 1);
-    snprintf(name, sizeof name, "%s.jsonl", id);
+    char name[ENG_SPOOL_NAME];
+    eng_spool_name("jsonl", name);
     eng_status status = eng_collection_ready(e, collection, options, err);
     if (status == ENG_OK)
         status = write_down(e, name, sources, count, err);
@@ -120,16 +110,8 @@ eng_status eng_ingest_later(eng *e, eng_str collection, const eng_source *source
     eng_json_name(&w, ENG_STR("total"));
     eng_json_uint(&w, count);
     eng_json_close(&w, '}');
-    status = eng_buf_check(&params, "job", err);
-    if (status == ENG_OK)
-        status = eng_job_submit(e, "ingest", eng_buf_view(&params), job, err);
+    status = eng_spool_submit(e, "ingest", name, &params, job, err);
     eng_buf_clear(&params);
-    if (status < 0) {
-        char *path = spool_path(e, name);
-        if (path)
-            unlink(path);
-        eng_free(path);
-    }
     return status;
 }
 
@@ -264,7 +246,8 @@ eng_status eng_ingest_run(eng_job_run *run, eng_error *err)
     r->errors = eng_json_write_to(&r->error_text);
     eng_json_open(&r->errors, '[');
     eng_mapping map = {0};
-    char *path = spool_path(run->e, eng_json_text(eng_json_get(run->params, ENG_STR("spool"))).ptr);
+    char *path = eng_spool_path(run->e,
+                                eng_json_text(eng_json_get(run->params, ENG_STR("spool"))).ptr);
     eng_status status = path ? eng_mapping_open(path, &map, err) : eng_fail_nomem(err);
     if (status == ENG_OK) {
         status = take_all(r, (eng_str){(const char *)map.data, map.len}, err);
@@ -272,10 +255,7 @@ eng_status eng_ingest_run(eng_job_run *run, eng_error *err)
     }
     if (status == ENG_OK)
         write_result(r);
-    /* One that only stops because the program does goes on with it. */
-    bool again = status == ENG_ECANCELLED && !atomic_load(&run->cancelled);
-    if (path && !again)
-        unlink(path);
+    eng_spool_end(run, status);
     eng_free(path);
     eng_buf_clear(&r->error_text);
     eng_arena_clear(&r->arena);

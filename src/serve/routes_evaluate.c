@@ -12,6 +12,13 @@ static const eng_field evaluate_query[] = {
      .example = "\"hybrid,bm25\""},
     {"model", ENG_TEXT, .max = LIST_CHARS,
      .doc = "Who answers, each a run of its own: \"extract\", or models of the server's chain."},
+    {"embedding_model", ENG_TEXT, .max = LIST_CHARS,
+     .doc = "Encoders, each a run of its own: what is embedded by another than the collection's is "
+            "so beside it, for as long as it is asked."},
+    {"chunk", ENG_TEXT, .max = LIST_CHARS,
+     .doc = "Ways of cutting the texts, each a run of its own: \"200/20\" is 200 tokens of which "
+            "20 overlap, \"1000/100c\" the same in characters.",
+     .example = "\"200/20,400/40\""},
     {"top_k", ENG_INT, .min = 1, .max = TOP_K_MAX, .doc = "Passages to answer from."},
     {0},
 };
@@ -47,13 +54,16 @@ static eng_status modes_of(eng_str list, eng_search_mode *out, size_t *count, en
     return ENG_OK;
 }
 
-static eng_status models_of(eng_str list, eng_str *out, size_t *count, eng_error *err)
+/* The names in a parameter of the query; none where it was not given. */
+static eng_status names_of(eng_request *req, const char *name, eng_str out[RUNS_MAX], size_t *count,
+                           eng_error *err)
 {
-    eng_str name;
-    while (next_name(&list, &name)) {
+    eng_str list = eng_req_has(req, name) ? eng_req_text(req, name) : ENG_STR(""), item;
+    while (next_name(&list, &item)) {
         if (*count == RUNS_MAX)
-            return eng_fail_field(err, ENG_EINVALID, ENG_STR("model"), "at most %d runs", RUNS_MAX);
-        out[(*count)++] = name;
+            return eng_fail_field(err, ENG_EINVALID, eng_str_of(name), "at most %d of them",
+                                  RUNS_MAX);
+        out[(*count)++] = item;
     }
     return ENG_OK;
 }
@@ -61,12 +71,17 @@ static eng_status models_of(eng_str list, eng_str *out, size_t *count, eng_error
 static eng_status handle_evaluate(eng_request *req, eng_reply *out, eng_error *err)
 {
     eng_search_mode modes[RUNS_MAX];
-    eng_str models[RUNS_MAX];
+    eng_str models[RUNS_MAX], encoders[RUNS_MAX], chunks[RUNS_MAX];
     int64_t job;
-    eng_evaluation what = {.modes = modes, .models = models};
+    eng_evaluation what = {
+        .modes = modes, .models = models, .encoders = encoders, .chunks = chunks};
     eng_status status = modes_of(eng_req_text(req, "mode"), modes, &what.mode_count, err);
-    if (status == ENG_OK && eng_req_has(req, "model"))
-        status = models_of(eng_req_text(req, "model"), models, &what.model_count, err);
+    if (status == ENG_OK)
+        status = names_of(req, "model", models, &what.model_count, err);
+    if (status == ENG_OK)
+        status = names_of(req, "embedding_model", encoders, &what.encoder_count, err);
+    if (status == ENG_OK)
+        status = names_of(req, "chunk", chunks, &what.chunk_count, err);
     if (status == ENG_OK)
         status = eng_exchange_body(eng_req_exchange(req), &what.questions, err);
     if (status < 0)
