@@ -122,21 +122,3 @@ eng_status graph_read(const eng_image *image, uint32_t dim, uint32_t rows, eng_g
     *out = g;
     return ENG_OK;
 }
-
-eng_status eng_graph_open(eng_embedded *x, uint64_t number, uint32_t rows, eng_graph **out,
-                          eng_error *err)
-{
-    eng_image *image = NULL;
-    char *path = eng_embedded_path(x, "graph", number);
-    eng_status status = path ? eng_image_open(path, ENG_IMAGE_GRAPH, &image, err)
-                             : eng_fail_nomem(err);
-    eng_free(path);
-    if (status == ENG_ENOTFOUND)
-        return eng_fail(err, ENG_ECORRUPT, "'%s': the graph is missing", x->dir);
-    if (status == ENG_OK)
-        status = graph_read(image, x->dim, rows, out, err);
-    if (status == ENG_OK)
-        (*out)->file = number;
-    eng_image_unref(image);
-    return status;
-}

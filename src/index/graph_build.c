@@ -486,6 +486,31 @@ static eng_status save(eng_embedded *x, const eng_state *s, bool *done, eng_erro
     return status;
 }
 
+eng_status eng_graph_take_up(eng_embedded *x, eng_error *err)
+{
+    eng_image *image = NULL;
+    eng_graph *g = NULL;
+    char *path = eng_embedded_path(x, "graph", x->unread_graph);
+    eng_status status = path ? eng_image_open(path, ENG_IMAGE_GRAPH, &image, err)
+                             : eng_fail_nomem(err);
+    if (status == ENG_OK)
+        status = graph_read(image, x->dim, x->unread_rows, &g, err);
+    if (status == ENG_OK) {
+        g->file = x->unread_graph;
+        status = publish(x, g, err);
+    } else if (status == ENG_ECORRUPT || status == ENG_ETRUNCATED || status == ENG_EVERSION ||
+               status == ENG_ENOTFOUND) {
+        unlink(path);
+        status = ENG_OK;
+    }
+    if (status == ENG_OK)
+        x->unread_graph = 0;
+    eng_graph_unref(g);
+    eng_image_unref(image);
+    eng_free(path);
+    return status;
+}
+
 eng_status eng_graph_step(eng_embedded *x, bool *done, eng_error *err)
 {
     eng_state *s = eng_embedded_state(x);

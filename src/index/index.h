@@ -220,7 +220,8 @@ eng_status eng_index_remove(eng_index *x, const uint64_t *ids, size_t count, uin
                             eng_error *err) ENG_MUST_CHECK;
 /* Writes what is only in memory; on return it is on disk, with the mark of the last change. */
 eng_status eng_index_flush(eng_index *x, eng_error *err) ENG_MUST_CHECK;
-/* One piece of the work that has time: merging, growing the graph, flushing a head that is large.
+/* One piece of the work that has time: reading the graph that was kept (until then vectors are scanned),
+ * merging, growing the graph, flushing a head that is large.
  * *more: there is another piece. Readers and other writers go on during the long part of it. */
 eng_status eng_index_step(eng_index *x, bool *more, eng_error *err) ENG_MUST_CHECK;
 /* Reads every block of every file, also what was read before: ENG_ECORRUPT, ENG_ETRUNCATED or

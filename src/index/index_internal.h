@@ -480,9 +480,9 @@ uint64_t eng_graph_nodes(const eng_graph *graph);
 uint64_t eng_graph_memory(const eng_graph *graph);
 /* One piece of growing it, saving it, or making it anew. The caller holds merging. */
 eng_status eng_graph_step(eng_embedded *x, bool *done, eng_error *err);
-/* Of an index of so many rows. */
-eng_status eng_graph_open(eng_embedded *x, uint64_t number, uint32_t rows, eng_graph **out,
-                          eng_error *err);
+/* Reads the one of the last time, for which no opening waits; until then everything is scanned. What is
+ * damaged is removed, and grows anew. The caller holds merging. */
+eng_status eng_graph_take_up(eng_embedded *x, eng_error *err);
 
 typedef struct {
     const int8_t *codes; /* the question's */
@@ -556,10 +556,12 @@ struct eng_embedded {
     size_t analyzer_count;
     eng_vocabulary vocabulary; /* writing */
     bool vocabulary_read;
-    eng_graph *growing;  /* merging: a new graph that is not shown yet */
-    uint64_t next_file;  /* merging */
-    uint64_t saved_mark; /* writing: what the manifest says */
-    bool unsaved;        /* writing: something died, or was put in, since the manifest */
+    eng_graph *growing;    /* merging: a new graph that is not shown yet */
+    uint64_t unread_graph; /* merging: the file of the one that has still to be read; 0: none */
+    uint32_t unread_rows;  /* what it may speak of */
+    uint64_t next_file;    /* merging */
+    uint64_t saved_mark;   /* writing: what the manifest says */
+    bool unsaved;          /* writing: something died, or was put in, since the manifest */
 };
 
 typedef struct {

@@ -72,7 +72,7 @@ static void put_state(const eng_embedded *x, const eng_state *s, uint64_t mark, 
     put(out, chunks);
     for (size_t i = 0; i < chunks; i++)
         put(out, number_of(s->chunks[i].image));
-    put(out, eng_graph_file(s->graph));
+    put(out, x->unread_graph ? x->unread_graph : eng_graph_file(s->graph));
     for (size_t i = 0; i < eng_bits_words(rows); i++) {
         uint64_t bits = s->live[i];
         if (i == rows / 64)
@@ -204,7 +204,6 @@ static eng_status parse(eng_embedded *x, eng_span *in, parts *p, eng_error *err)
     return ENG_OK;
 }
 
-/* It need not be made for its file to be read. */
 static eng_status look_at_graph(const eng_embedded *x, uint64_t number, eng_error *err)
 {
     eng_image *image = NULL;
@@ -230,9 +229,8 @@ static eng_status open_parts(eng_embedded *x, const parts *p, eng_span *in, eng_
         status = open_segment(x, s, p->segments[i], err);
     for (size_t i = 0; status == ENG_OK && i < p->chunk_count; i++)
         status = open_chunk(x, s, p->chunks[i], err);
-    if (status == ENG_OK && p->graph)
-        status = x->look ? look_at_graph(x, p->graph, err)
-                         : eng_graph_open(x, p->graph, s->rows, &s->graph, err);
+    if (status == ENG_OK && p->graph && x->look)
+        status = look_at_graph(x, p->graph, err);
     for (uint32_t row = 0; status == ENG_OK && row < p->rows; row++) {
         const eng_segment *seg;
         if (!eng_bit(s->live, row))
@@ -310,6 +308,8 @@ eng_status eng_parts_read(eng_embedded *x, eng_error *err)
             status = open_parts(x, &p, &in, &x->state, err);
         x->next_file = p.next_file;
         x->saved_mark = p.mark;
+        x->unread_graph = x->look ? 0 : p.graph;
+        x->unread_rows = (uint32_t)p.rows;
     }
     if (status == ENG_OK && !x->look)
         remove_others(x, &p);

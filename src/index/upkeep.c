@@ -352,6 +352,10 @@ eng_status eng_upkeep_step(eng_embedded *x, bool *more, eng_error *err)
 {
     bool done = false;
     eng_status status = ENG_OK;
+    if (x->unread_graph) {
+        *more = true;
+        return eng_graph_take_up(x, err);
+    }
     if (x->dir && head_size(x) > x->head_bytes) {
         status = eng_upkeep_flush(x, err);
         done = true;

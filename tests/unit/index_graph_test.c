@@ -1,6 +1,10 @@
 /* Searching by vectors, with and without the graph, against looking at every one. */
 #include "index_help.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 enum { DIM = 32, COUNT = 2000, ASKED = 40, K = 10 };
 
 typedef struct {
@@ -219,6 +223,17 @@ static void filters_hold_in_the_graph(void **state)
     end_world(&w);
 }
 
+/* The nodes of the graph after the first piece of care, which reads it; growing it takes several. */
+static uint64_t take_up(world *w)
+{
+    eng_error err = {0};
+    bool more = false;
+    assert_int_equal(stats_of(w).graph, 0);
+    assert_ok(eng_index_step(w->x, &more, &err), err);
+    assert_true(more);
+    return stats_of(w).graph;
+}
+
 static void the_graph_is_there_again_after_opening(void **state)
 {
     (void)state;
@@ -233,7 +248,7 @@ static void the_graph_is_there_again_after_opening(void **state)
     assert_int_equal(stats_of(&w).graph, COUNT);
     eng_index_close(w.x);
     w.x = open_graph(dir);
-    assert_int_equal(stats_of(&w).graph, COUNT);
+    assert_int_equal(take_up(&w), COUNT);
     assert_true(recall_with(&w, NULL, 1) >= 0.98);
     end_world(&w);
     remove_folder(dir);
@@ -250,9 +265,47 @@ static void a_graph_is_kept_though_nobody_flushes(void **state)
     work_off(&w);
     eng_index_close(w.x);
     w.x = open_graph(dir);
-    assert_int_equal(stats_of(&w).graph, COUNT);
+    assert_int_equal(take_up(&w), COUNT);
     assert_int_equal(stats_of(&w).passages, COUNT);
     assert_true(recall_with(&w, NULL, 1) >= 0.98);
+    end_world(&w);
+    remove_folder(dir);
+}
+
+static void damage_graph(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    assert_non_null(folder);
+    for (struct dirent *e; (e = readdir(folder));) {
+        if (strncmp(e->d_name, "graph-", 6) != 0)
+            continue;
+        int fd = openat(dirfd(folder), e->d_name, O_WRONLY);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, "damaged", 7, 1000), 7);
+        close(fd);
+    }
+    closedir(folder);
+}
+
+static void a_damaged_graph_grows_anew(void **state)
+{
+    (void)state;
+    world w;
+    char dir[256];
+    eng_error err = {0};
+    temporary_folder(dir);
+    new_world(&w, dir);
+    put(&w, 0, COUNT);
+    work_off(&w);
+    eng_index_close(w.x);
+    damage_graph(dir);
+    w.x = open_graph(dir);
+    assert_int_equal(eng_index_check(w.x, &err), ENG_ECORRUPT);
+    assert_int_equal(take_up(&w), 0);
+    assert_true(recall_with(&w, NULL, 1) >= 0.98);
+    work_off(&w);
+    assert_int_equal(stats_of(&w).graph, COUNT);
+    assert_ok(eng_index_check(w.x, &err), err);
     end_world(&w);
     remove_folder(dir);
 }
@@ -344,6 +397,7 @@ int main(void)
         cmocka_unit_test(filters_hold_in_the_graph),
         cmocka_unit_test(the_graph_is_there_again_after_opening),
         cmocka_unit_test(a_graph_is_kept_though_nobody_flushes),
+        cmocka_unit_test(a_damaged_graph_grows_anew),
         cmocka_unit_test(the_first_k_are_the_same_for_every_limit),
         cmocka_unit_test(a_large_limit_gives_everything),
         cmocka_unit_test(sentences_lift_their_passage),
