@@ -10,21 +10,38 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { NICE = 15, FORGET = 256 };
+/* Changes after which what the index has of them is flushed; and for how many it is worth a write, which
+ * costs a sync, to shorten the log. */
+enum { NICE = 15, FLUSH = 1024, FORGET = 256 };
 
-/* The changes that are in the index's files need not be kept; many at once, for each time costs a sync. */
-static void forget(eng *e, eng_shelf *s)
+static eng_status stats_of(eng_index *index, eng_index_stats *out)
 {
     eng_index_view *view;
-    eng_index_stats stats;
-    if (eng_index_view_new(s->index, &view, NULL) < 0)
-        return;
-    eng_index_view_stats(view, &stats);
+    eng_status status = eng_index_view_new(index, &view, NULL);
+    if (status < 0)
+        return status;
+    eng_index_view_stats(view, out);
     eng_index_view_free(view);
-    eng_status forgotten = stats.mark
-                               ? eng_store_change_forget(e->store, s->id, (int64_t)stats.mark, NULL)
-                               : ENG_OK;
-    (void)forgotten; /* a longer log is all that a failure leaves */
+    return ENG_OK;
+}
+
+/*
+ * The changes that are in the index's files need not be kept; those that are only in memory must be, or
+ * the whole index is made anew after a crash; as it is when no flush says how far the files reach. Else a
+ * few small ones stay there until there are many, or until the end. What fails leaves a longer log.
+ */
+static void forget(eng *e, eng_shelf *s)
+{
+    eng_index_stats stats;
+    if (stats_of(s->index, &stats) < 0)
+        return;
+    bool due = stats.mark == 0 ? stats.last > 0 : stats.last - stats.mark >= FLUSH;
+    if (due && (eng_index_flush(s->index, NULL) < 0 || stats_of(s->index, &stats) < 0))
+        return;
+    if ((int64_t)stats.mark < s->forgotten + FORGET)
+        return;
+    if (eng_store_change_forget(e->store, s->id, (int64_t)stats.mark, NULL) == ENG_OK)
+        s->forgotten = (int64_t)stats.mark;
 }
 
 /* One piece for a shelf; true: there is more. With `lock` held for reading: the index stays where it is. */

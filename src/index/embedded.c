@@ -319,7 +319,8 @@ static void stats(eng_index_view *self, eng_index_stats *out)
                              .segments = s->segment_count,
                              .graph = eng_graph_nodes(s->graph),
                              .memory = eng_graph_memory(s->graph),
-                             .mark = s->mark};
+                             .mark = atomic_load(&viewed(self)->index->flushed_mark),
+                             .last = s->mark};
     for (size_t i = 0; i < s->segment_count; i++)
         out->memory += memory_of(s->segments[i].image);
     for (size_t i = 0; i < s->chunk_count; i++)

@@ -154,7 +154,8 @@ typedef struct eng_index_stats {
     uint64_t segments;
     uint64_t graph;  /* vectors that the graph has; the others are scanned */
     uint64_t memory; /* bytes of the heap */
-    uint64_t mark;   /* of the last flush: see eng_index_flush */
+    uint64_t mark;   /* of the last flush, also one after the view was taken: see eng_index_flush */
+    uint64_t last;   /* the mark of the last change that the view shows */
 } eng_index_stats;
 
 /* What a backend can do; what it cannot, the caller does without (capabilities are not errors). */

@@ -560,8 +560,9 @@ struct eng_embedded {
     uint64_t unread_graph; /* merging: the file of the one that has still to be read; 0: none */
     uint32_t unread_rows;  /* what it may speak of */
     uint64_t next_file;    /* merging */
-    uint64_t saved_mark;   /* writing: what the manifest says */
-    bool unsaved;          /* writing: something died, or was put in, since the manifest */
+    uint64_t saved_mark;   /* writing: what the manifest says, or will in a moment */
+    _Atomic uint64_t flushed_mark; /* what it says on disk */
+    bool unsaved;                  /* writing: something died, or was put in, since the manifest */
 };
 
 typedef struct {

@@ -308,6 +308,7 @@ eng_status eng_parts_read(eng_embedded *x, eng_error *err)
             status = open_parts(x, &p, &in, &x->state, err);
         x->next_file = p.next_file;
         x->saved_mark = p.mark;
+        atomic_init(&x->flushed_mark, p.mark);
         x->unread_graph = x->look ? 0 : p.graph;
         x->unread_rows = (uint32_t)p.rows;
     }

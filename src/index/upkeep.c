@@ -251,6 +251,7 @@ static eng_status save(eng_embedded *x, const eng_state *before, uint64_t mark, 
         x->unsaved = false;
     pthread_mutex_unlock(&x->writing);
     if (status == ENG_OK) {
+        atomic_store(&x->flushed_mark, mark);
         eng_state *after = eng_embedded_state(x);
         remove_files(before, after);
         eng_state_unref(after);

@@ -881,6 +881,44 @@ static void a_group_that_meets_another_generation_is_put_anew(void **state)
 
 /* ---- Jobs ---- */
 
+/* Puts one more in and takes one out, leaves the care of indexes some time, and ends without closing. */
+static void change_and_crash(const char *data)
+{
+    eng *e = open_at(data);
+    eng_source more = text_source("more", "O moinho tem outra roda.", NULL);
+    eng_ingest_options o = {.make = true, .title = {NULL, 0}};
+    eng_ingest_report *report = NULL;
+    bool ok = eng_ingest(e, ENG_STR("c"), &more, 1, &o, &report, NULL) == ENG_OK &&
+              eng_document_remove(e, ENG_STR("c"), ENG_STR("first"), NULL) == ENG_OK;
+    sleep_ms(200);
+    _exit(ok ? 0 : 1);
+}
+
+static void after_a_crash_the_index_goes_on_from_its_files(void **state)
+{
+    const place *p = *state;
+    char mark[160];
+    int status = 1;
+    eng *e = open_at(p->data);
+    put_text(e, "c", "first", "O moinho tem uma roda.");
+    put_text(e, "c", "second", "O engenho tem um moinho.");
+    eng_close(e);
+    /* A file that only a folder which is made anew lacks. */
+    snprintf(mark, sizeof mark, "%s/index/1/mark", p->data);
+    assert_ok(eng_file_write(mark, ENG_STR("x"), 0600, NULL), (eng_error){0});
+    pid_t child = fork();
+    if (child == 0)
+        change_and_crash(p->data);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    e = open_at(p->data);
+    eng_results *r = ask(e, "c", "moinho roda", NULL);
+    assert_int_equal(r->count, 2);
+    eng_results_free(r);
+    eng_close(e);
+    assert_int_equal(access(mark, F_OK), 0);
+}
+
 static void later_is_a_job_with_a_result(void **state)
 {
     place *p = *state;
@@ -988,6 +1026,7 @@ int main(void)
         in_place(the_doctor_removes_what_is_of_no_collection),
         in_place(a_dropped_collection_leaves_no_index),
         in_place(a_group_that_meets_another_generation_is_put_anew),
+        in_place(after_a_crash_the_index_goes_on_from_its_files),
         in_place(later_is_a_job_with_a_result),
         in_place(another_cutting_is_a_job),
     };

@@ -134,6 +134,8 @@ static void what_is_flushed_is_there_again_with_its_mark(void **state)
     assert_ok(eng_index_remove(x, &seven, 1, 60, &err), err);
     do_flush(x);
     put_vector(x, 99, 99, 99); /* not flushed: lost, and the mark says so */
+    assert_int_equal(stats_of(x).mark, 60);
+    assert_int_equal(stats_of(x).last, 99);
     eng_index_close(x);
     x = open_index(dir, DIM);
     eng_index_stats s = stats_of(x);
