@@ -183,6 +183,8 @@ static eng_status head_line(reader *r, eng_str key, eng_str value)
     if (eng_str_eq(key, ENG_STR("num_tree_per_iteration"))) {
         status = whole(r, value, ENG_LIGHTGBM_CLASSES, &m->classes);
     } else if (eng_str_eq(key, ENG_STR("max_feature_idx"))) {
+        if (m->features) /* what was held against it stands */
+            return malformed(r, "max_feature_idx twice");
         status = whole(r, value, ENG_LIGHTGBM_FEATURES - 1, &m->features);
         m->features += status == ENG_OK;
     } else if (eng_str_eq(key, ENG_STR("objective"))) {
