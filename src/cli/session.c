@@ -23,6 +23,7 @@ struct eng_cli_session {
     eng *engine; /* ours, or NULL where a server has it */
     eng_serve *server;
     eng_http_client *client;
+    bool nobody; /* was reached by the last call */
 };
 
 static void sleep_ms(long ms)
@@ -153,10 +154,10 @@ static eng_status call_somebody(eng_cli_session *s, const char *path, eng_http_c
                                 const eng_json **reply, eng_error *err)
 {
     for (int i = 0;; i++) {
-        bool nobody = false;
-        call->unreached = &nobody;
+        s->nobody = false;
+        call->unreached = &s->nobody;
         eng_status status = send_once(s, path, call, reply, err);
-        if (!nobody || s->engine || i == SOCKET_TRIES)
+        if (!s->nobody || s->engine || i == SOCKET_TRIES)
             return status;
         status = reach(s, err);
         if (status < 0)

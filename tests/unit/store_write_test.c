@@ -196,7 +196,8 @@ static eng_status refer_to_nothing(eng_conn *c, void *args, eng_error *err)
     (void)args;
     eng_status status = eng_conn_script(c, "PRAGMA defer_foreign_keys = ON", err);
     if (status == ENG_OK)
-        status = eng_conn_script(c, "INSERT INTO document_text VALUES (77, 'of no document')", err);
+        status = eng_conn_script(
+            c, "INSERT INTO document_text (document, text) VALUES (77, 'of no document')", err);
     return status;
 }
 
