@@ -81,6 +81,14 @@ def other_word(question):
     return question[:m.start() + 1] + m.group()[::-1] + question[m.end() + 1:]
 
 
+def own_words(question):
+    """The question with half of its long words exchanged, as of someone who does not know how the text puts it."""
+    def other(m):
+        w = m.group()
+        return w[::-1] if w.islower() and zlib.crc32((question + w).encode()) % 2 else w
+    return question[0] + re.sub(r"\w{5,}", other, question[1:])
+
+
 def halves(titles):
     """Titles, the largest first, each to the half that has fewer questions."""
     out, size = ({}, {}), [0, 0]
@@ -125,6 +133,7 @@ def collections():
                         own["questions"].append(q)
                         own["gold"].append((0, [(b + start, e + start) for b, e in s], a) if a else None)
                 out.append(own)
+                out.append(dict(own, way="own_words", questions=[own_words(q) for q in own["questions"]][1::2], gold=own["gold"][1::2]))
                 out.append(dict(own, way="own_reworded", questions=[other_word(q) for q in own["questions"]][::2], gold=own["gold"][::2]))
                 if len(half[t]) >= 4:
                     text, starts = document_of(half[t][::2])
@@ -140,7 +149,8 @@ def collections():
                     stranger = names[(i + 1) % len(names)]
                     qs = [q for p, qq in half[stranger] for q, s, a in qq if a][:120]
                     out.append(dict(name=name, half=h, way="other", language=language, documents=own["documents"], questions=qs, gold=[None] * len(qs)))
-                    out.append(dict(out[-1], way="other_reworded", questions=[other_word(q) for q in qs][::2], gold=[None] * len(qs[::2])))
+                    out.append(dict(out[-1], way="other_words", questions=[own_words(q) for q in qs][1::2], gold=[None] * len(qs[1::2])))
+                    out.append(dict(out[-2], way="other_reworded", questions=[other_word(q) for q in qs][::2], gold=[None] * len(qs[::2])))
             out += tiny(name, h, language, half)
     return out
 

@@ -29,12 +29,12 @@ KINDS = "other definition person time place name count amount how why list yesno
 # Paragraphs of an encyclopedia have no headings, questions, lists or tables, so nothing can be learned about
 # them there. A heading or question that says what is asked counts nearly as if the sentence under it said so
 # (cover, bm25 and what they lag behind come to 7); an item counts as any sentence.
-UNLEARNED = {"under": 5.0, "list": 0.0, "head": 0.5}
+UNLEARNED = {"under": 5.0, "list": 0.0, "head": 0.5, "section": 2.0}
 PENALTY, TRUST_PENALTY, BRIEF_PENALTY = 1.0, 3.0, 3.0
 MEAN_LENGTH = (320, 500)    # bytes of an answer that `choice` is set for: a phrase answers, an explanation does
-EXPLAIN = [KINDS.index(k) for k in ("definition", "how", "why", "list")]
+EXPLAIN = [KINDS.index(k) for k in ("definition", "how", "why", "list", "yesno")]
 IMPOSSIBLE = 0.25           # weight of a SQuAD question made impossible beside one asked of another title
-WAYS = "all own other own_reworded other_reworded part gone tiny tiny_other".split()
+WAYS = "all own other own_reworded other_reworded own_words other_words part gone tiny tiny_other".split()
 KEPT = 0.93                 # share of right answers that the threshold keeps
 
 
@@ -89,10 +89,10 @@ class Run:
         return [r for r in self.rows if r["set"]["half"] == half and r["set"]["way"] in ways]
 
 
-def bench(sets, model, name, *more):
+def bench(sets, model, name, *more, sets_file="sets.jsonl"):
     subprocess.run(["make", "-s", "-C", ROOT, "build/bench/answers"], check=True)
     out = os.path.join(WORK, name)
-    subprocess.run([os.path.join(ROOT, "build/bench/answers"), os.path.join(WORK, "sets.jsonl"), out, "--model", model, *more], check=True)
+    subprocess.run([os.path.join(ROOT, "build/bench/answers"), os.path.join(WORK, sets_file), out, "--model", model, *more], check=True)
     return Run(out, sets)
 
 
@@ -195,7 +195,22 @@ def weight_of(r):
     return IMPOSSIBLE if r["gold"] is None and r["set"]["way"] in ("all", "own", "own_reworded") else 1.0
 
 
-# ---- Choosing, as answer.c does: only to set `choice` and for the ablation ----
+# ---- Choosing ----
+
+def set_choice(t, sets, model):
+    """What a further unit must be worth for answers of MEAN_LENGTH: found by asking."""
+    data.write(os.path.join(WORK, "choice.jsonl"), sets)
+    low, high = [1e-6, 1e-6], [1e-2, 1e-2]
+    for _ in range(9):
+        t["choice"] = [math.sqrt(a * b) for a, b in zip(low, high)]
+        write_table(t)
+        run = bench(sets, model, "choice.bin", sets_file="choice.jsonl")
+        for k, length in enumerate(MEAN_LENGTH):
+            rows = [len(r["response"].encode()) for r in run.rows if r["gold"] and (r["kind"] in EXPLAIN) == bool(k)]
+            (low if np.mean(rows) > length else high)[k] = t["choice"][k]
+
+
+# ---- Choosing, nearly as answer.c does (it also looks at what the question's words are met by): for the ablation ----
 
 def belief(r, w):
     s = np.where(can_answer(r["units"]), r["units"]["f"] @ w, -1e9)
@@ -216,7 +231,7 @@ def choose(r, p, least, most=600):
     return out, min(used, most)
 
 
-def set_choice(rows, pulls, length):
+def least_worth(rows, pulls, length):
     low, high = 1e-7, 1e-1
     for _ in range(20):
         middle = math.sqrt(low * high)
@@ -328,14 +343,8 @@ def train(sets, model, trust_only):
     if trust_only:
         t["units"], t["choice"] = table_now()
     else:
-        t["units"] = learn_units([r for r in run.half(0, "all", "own", "own_reworded") if r["gold"]], run.features)
-        write_table(t)
-        run = bench(sets, model, "choice.bin")
-        answerable = [r for r in run.half(0, "all") if r["gold"]]
-        for k, length in enumerate(MEAN_LENGTH):
-            rows = [r for r in answerable if (r["kind"] in EXPLAIN) == bool(k)]
-            t["choice"][k] = set_choice(rows, [r["units"]["pull"] for r in rows], length)
-        write_table(t)
+        t["units"] = learn_units([r for r in run.half(0, "all", "own", "own_reworded", "own_words") if r["gold"]], run.features)
+        set_choice(t, [c for c in sets if c["way"] == "all" and c["half"] == 0], model)
         run = bench(sets, model, "trust.bin")
     asked = run.half(0, *WAYS)
     x, y = np.array([r["trust"] for r in asked]), np.array([right(r) for r in asked], float)
@@ -418,7 +427,7 @@ def ablate(run):
     for name, dropped in groups.items():
         w = learn_units(rows, run.features, dropped)
         some = [r for r in rows if r["set"]["way"] == "all"]
-        least = set_choice(some, [belief(r, w) for r in some], MEAN_LENGTH[0] + 15)
+        least = least_worth(some, [belief(r, w) for r in some], MEAN_LENGTH[0] + 15)
         top = np.mean([bool(len(r["units"])) and labels(r)[int(np.argmax(belief(r, w)))] > 0.5 * max(1e-9, labels(r).max()) for r in test])
         print("without %s: best sentence %.3f, holds %.3f" % (name, top, held(test, w, least)), flush=True)
 

@@ -15,6 +15,10 @@ enum { MAX_CHARS = 600, PARTS_MAX = 24, BRIEFS_MAX = 512 };
 /* Shares of the best unit's belief; pt_qa has no lists to learn the first from, and its answers, which lie
  * within one sentence, say nothing for the second: it costs them less than a point where it applies. */
 static const double by_list = 0.5, by_following = 0.1;
+/* What stands beside a sentence and is short costs little and often belongs to it: pages of short sentences, asked
+ * in other words, are answered by several. Chosen on examples/paginas; pt_qa, of long sentences, hardly has such. */
+static const double by_beside = 0.3;
+enum { BESIDE_MOST = 120 };
 
 /* ---- Scores ---- */
 
@@ -47,7 +51,7 @@ static void score(search_state *s)
 static bool explains(eng_ask_kind kind)
 {
     return kind == ENG_ASK_DEFINITION || kind == ENG_ASK_HOW || kind == ENG_ASK_WHY ||
-           kind == ENG_ASK_LIST;
+           kind == ENG_ASK_LIST || kind == ENG_ASK_YESNO;
 }
 
 static void inherit(search_state *s, size_t from, size_t to, double share)
@@ -63,10 +67,21 @@ static bool is_next(const search_state *s, size_t i)
            s->units[i].kind != UNIT_QUESTION;
 }
 
-/* Items belong to the line that announces them, and to each other. */
+static bool announces_list(const search_state *s, size_t i)
+{
+    return eng_str_ends(s->units[i].text, ENG_STR(":")) && is_next(s, i + 1) &&
+           s->units[i + 1].kind == UNIT_ITEM;
+}
+
+/* Items belong to the line that announces them, that line to the sentence before it, and items to each other. */
 static void share_list(search_state *s, size_t best)
 {
-    bool announces = eng_str_ends(s->units[best].text, ENG_STR(":"));
+    bool announces = announces_list(s, best);
+    if (!announces && is_next(s, best + 1) && announces_list(s, best + 1)) {
+        inherit(s, best, best + 1, by_list);
+        announces = true;
+        best++;
+    }
     bool item = s->units[best].kind == UNIT_ITEM && s->q->kind == ENG_ASK_LIST;
     for (size_t i = best + 1; (announces || item) && is_next(s, i) && s->units[i].kind == UNIT_ITEM;
          i++)
@@ -74,6 +89,17 @@ static void share_list(search_state *s, size_t best)
     for (size_t i = best;
          item && i > 0 && s->units[i].place > 0 && s->units[i - 1].kind == UNIT_ITEM; i--)
         inherit(s, best, i - 1, by_list);
+}
+
+static void share_beside(search_state *s, size_t i)
+{
+    double most = s->units[i].belief * by_beside;
+    for (size_t k = 0; k < 2; k++) {
+        size_t next = k ? i + 1 : i, other = k ? next : i - 1; /* the later of the two, and not i */
+        if (is_next(s, next) && (k || i > 0) && can_answer(&s->units[other]) &&
+            s->units[other].text.len <= BESIDE_MOST && s->units[other].pull < most)
+            s->units[other].pull = most;
+    }
 }
 
 /* What explains goes on: a term is defined in one sentence and described in the next. */
@@ -87,6 +113,8 @@ static void share_belief(search_state *s)
     }
     if (!s->count)
         return;
+    for (size_t i = 0; i < s->count; i++)
+        share_beside(s, i);
     share_list(s, best);
     for (size_t k = 1; explains(s->q->kind) && k <= 2 && is_next(s, best + k); k++)
         inherit(s, best, best + k, by_following / (double)k);
@@ -110,16 +138,37 @@ void eng_search_end(search_state *s) { eng_terms_clear(&s->scratch); }
 
 /* ---- Choice ---- */
 
-static double worth(const unit *u) { return u->belief / (double)(u->text.len + 100); }
+/* Of what a unit meets of the question, the share that none of the chosen does. */
+static double novelty(const search_state *s, const unit *u, const float have[ENG_ASK_TERMS])
+{
+    double fresh = 0, all = 0;
+    for (size_t t = 0; t < s->q->term_count; t++) {
+        all += s->idf[t] * (double)u->hit[t];
+        fresh += u->hit[t] > have[t] ? s->idf[t] * (double)(u->hit[t] - have[t]) : 0;
+    }
+    return all > 0 ? fresh / all : 0;
+}
 
-/* The best unit that is not chosen yet. */
-static unit *next_best(const search_state *s)
+/* A question of two things is answered by two sentences: one that meets what is not met yet is worth twice. */
+static double worth(const search_state *s, const unit *u, const float have[ENG_ASK_TERMS])
+{
+    return u->pull * (1 + novelty(s, u, have)) / (double)(u->text.len + 100);
+}
+
+/* The best unit that is not chosen yet, and what it is worth. */
+static unit *next_best(const search_state *s, const float have[ENG_ASK_TERMS], double *most)
 {
     unit *best = NULL;
+    *most = 0;
     for (size_t i = 0; i < s->count; i++) {
         unit *u = &s->units[i];
-        if (!u->chosen && !u->passed && can_answer(u) && (!best || worth(u) > worth(best)))
+        if (u->chosen || u->passed || !can_answer(u) || u->pull <= 0)
+            continue;
+        double w = worth(s, u, have);
+        if (!best || w > *most) {
             best = u;
+            *most = w;
+        }
     }
     return best;
 }
@@ -154,8 +203,10 @@ static void shorten(unit *u, size_t max)
 static size_t choose(search_state *s, size_t max)
 {
     size_t count = 0, used = 0;
-    for (unit *u; count < PARTS_MAX && (u = next_best(s)) != NULL;) {
-        if (u->pull <= 0 || (count && worth(u) < eng_choice[explains(s->q->kind)]))
+    float have[ENG_ASK_TERMS] = {0};
+    double most;
+    for (unit *u; count < PARTS_MAX && (u = next_best(s, have, &most)) != NULL;) {
+        if (count && most < eng_choice[explains(s->q->kind)])
             break;
         if (!count && eng_utf8_count(u->text) > max)
             shorten(u, max);
@@ -164,6 +215,8 @@ static size_t choose(search_state *s, size_t max)
         u->chosen = !u->passed;
         used += u->chosen ? chars : 0;
         count += u->chosen;
+        for (size_t t = 0; u->chosen && t < s->q->term_count; t++)
+            have[t] = u->hit[t] > have[t] ? u->hit[t] : have[t];
     }
     return count;
 }

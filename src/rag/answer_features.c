@@ -42,6 +42,8 @@ enum {
     F_CUE,     /* why, how, which: a word of causes or means, an enumeration */
     F_DEFINES, /* what is: the term is the subject, and a copula follows */
     F_EARLY,   /* what is: near the beginning of its document */
+    F_SECTION, /* what the heading or question adds that it stands under, however far above */
+    F_TRAIL,   /* what the three before it add, the nearer the more */
     F_COUNT
 };
 _Static_assert((size_t)F_COUNT <= FEATURES, "FEATURES holds them");
@@ -51,7 +53,7 @@ const char *const eng_feature_names[] = {
     "bm25_lag", "cover_lag", "pairs",      "tight",   "fused", "fused_lag", "rank",
     "words",    "cosine",    "cosine_lag", "answers", "near",  "things",    "fresh",
     "length",   "place",     "first",      "subject", "under", "list",      "commas",
-    "colon",    "exact",     "cue",        "defines", "early",
+    "colon",    "exact",     "cue",        "defines", "early", "section",   "trail",
 };
 const size_t eng_feature_count = F_COUNT;
 _Static_assert(sizeof eng_feature_names / sizeof *eng_feature_names == (size_t)F_COUNT,
@@ -232,6 +234,24 @@ static double under(const search_state *s, size_t i)
     return b ? nearness * eng_units_cover(s, b->hit) : 0;
 }
 
+/* The heading or question that a unit stands under, else its passage's. */
+static const float *section(const search_state *s, size_t i)
+{
+    for (size_t k = 1; k <= s->units[i].place; k++)
+        if (s->units[i - k].kind == UNIT_HEADING || s->units[i - k].kind == UNIT_QUESTION)
+            return s->units[i - k].hit;
+    return s->head[s->units[i].candidate];
+}
+
+static double trail(const search_state *s, size_t i)
+{
+    float both[ENG_ASK_TERMS], by = 1;
+    memcpy(both, s->units[i].hit, sizeof both);
+    for (size_t k = 1; k <= 3 && k <= s->units[i].place; k++)
+        join(both, s->units[i - k].hit, by *= 0.8f);
+    return eng_units_cover(s, both) - eng_units_cover(s, s->units[i].hit);
+}
+
 static double bm25_of(const unit *u, double cover)
 {
     double length = (double)u->word_count / 24;
@@ -276,6 +296,8 @@ static void describe(search_state *s, size_t i)
         [F_EXACT] = exactness(s, u),
         [F_CUE] = has_cue(s->q->kind, u),
         [F_DEFINES] = defines && u->first_copula,
+        [F_SECTION] = gain(s, u, section(s, i), NULL),
+        [F_TRAIL] = trail(s, i),
         [F_EARLY] = defines ? 1 / (1 + (double)u->start / 1000) : 0,
     };
     for (size_t k = 0; k < F_COUNT; k++)

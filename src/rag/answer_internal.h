@@ -4,6 +4,7 @@
  *     answer_words.c     classes of small words, in three languages
  *     question.c         what is asked
  *     answer_units.c     passages -> sentences, items, rows; their words; how they meet the question's
+ *     answer_kin.c       words that mean nearly the same, made by tools/answer_kin.py
  *     answer_things.c    what can be pointed at: numbers, dates, names, amounts
  *     answer_features.c  a unit as numbers
  *     answer_brief.c     the phrase itself
@@ -43,6 +44,10 @@ enum { FOLDED_MAX = 24 };
 /* Lower case, without accents; 0 for what is longer than any word of ours. */
 size_t eng_fold_word(eng_str raw, char out[FOLDED_MAX]);
 unsigned eng_word_class(eng_str folded);
+
+enum { KIN_MAX = 4 };
+/* Groups of words that mean nearly the same, from 1, to which this one belongs; how many they are. */
+size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX]);
 
 /* ---- Units (answer_units.c) ---- */
 
@@ -95,7 +100,8 @@ typedef struct {
     eng_terms scratch;
     unit *units;
     size_t count;
-    double idf[ENG_ASK_TERMS]; /* shares of the question's whole weight: they sum to 1 */
+    uint8_t kin[ENG_ASK_TERMS][KIN_MAX]; /* of the question's words; 0 behind the last */
+    double idf[ENG_ASK_TERMS];           /* shares of the question's whole weight: they sum to 1 */
     double most_idf;
     float head[ENG_ANSWER_CANDIDATES][ENG_ASK_TERMS];  /* met by title and headings */
     float whole[ENG_ANSWER_CANDIDATES][ENG_ASK_TERMS]; /* met by the passage, with these */

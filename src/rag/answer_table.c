@@ -4,35 +4,35 @@
  */
 #include "rag/answer_internal.h"
 
-const double eng_answer_threshold = 0.308;
-const double eng_choice[2] = {0.000272, 3.12e-05};
+const double eng_answer_threshold = 0.265;
+const double eng_choice[2] = {0.000429, 6.61e-05};
 const double eng_brief_threshold = 0.000;
 
 /* clang-format off */
 /* cover, names, window, before, head, whole, bm25, bm25_lag, cover_lag, pairs, tight, fused,
  * fused_lag, rank, words, cosine, cosine_lag, answers, near, things, fresh, length, place,
- * first, subject, under, list, commas, colon, exact, cue, defines, early */
+ * first, subject, under, list, commas, colon, exact, cue, defines, early, section, trail */
 const float eng_unit_weights[FEATURES] = {
-    1.9919f, -0.02338f, 0.45644f, 3.2151f, 0.5f, -0.050764f, 2.1853f, -1.3446f, -1.2252f, 0.28114f,
-    0.64041f, 2.3663f, -2.5345f, -0.55092f, 0.23846f, 0.57506f, -0.57714f, 1.4736f, 0.77391f,
-    -0.18666f, 0.24036f, -0.068078f, -0.095702f, 0.06329f, 0.54753f, 5.0f, 0.0f, 0.17453f,
-    -0.013492f, 0.025394f, 0.92003f, 0.45502f, 4.0688f,
+    2.2215f, 7.0029e-05f, 0.68082f, 2.2188f, 0.5f, -0.27924f, 2.4377f, -1.4037f, -1.2796f,
+    0.16317f, 0.64312f, 2.2682f, -2.4418f, -0.49804f, 0.1291f, 0.5769f, -0.58852f, 1.6037f,
+    0.56414f, -0.18864f, 0.10933f, 0.90552f, -0.13355f, 0.059282f, 0.5476f, 5.0f, 0.0f, 0.14026f,
+    -0.033418f, 0.26238f, 0.93436f, 0.35176f, 3.7598f, 2.0f, 1.6679f,
 };
 /* belief, chosen, score, cover, around, together, whole, unknown, hardest, names, fused, gap,
  * words, dense, cosine, pairs, answers, lacks, terms, exact, elsewhere, focus, focus_gone, met,
  * units, constant */
 const float eng_trust_weights[TRUST_FEATURES + 1] = {
-    0.65489f, 2.2657f, 1.1173f, 0.34095f, 0.14239f, 0.5696f, 0.0f, -0.67298f, 0.0f, -2.8275f,
-    3.145f, 1.3447f, 0.61897f, 1.4888f, 0.0f, 0.55156f, 0.0f, -0.4897f, -0.5075f, 0.41504f, 0.0f,
-    -0.033379f, 0.0f, 0.0f, 0.3109f, -7.1934f,
+    0.63851f, 1.9251f, 1.4484f, 0.80616f, 0.30042f, 0.29703f, 0.0f, -0.10257f, 0.0f, -3.5365f,
+    2.8972f, 1.3962f, 0.64497f, 1.1841f, 0.0f, 0.40072f, 0.0f, -0.44532f, -0.24516f, 0.49599f,
+    0.0f, -0.031858f, 0.0f, 0.0f, 0.35857f, -7.7826f,
 };
 /* belief, thing, holds, anything, other, asked, close, behind, words, long, copula, prep, seam,
  * end, cut, before_says, det, cap, place, agent, cause, means, defines, lists, commas,
  * typed_words, number_unit, counted */
 const float eng_brief_weights[BRIEF_FEATURES] = {
-    1.1171f, 2.9403f, 2.3763f, 1.0507f, -0.43271f, -1.6378f, 1.9843f, 0.20789f, 0.06004f,
-    -0.31245f, -0.011487f, 0.20719f, 0.05665f, 0.79487f, -0.20087f, -0.18354f, 0.11429f, 0.054599f,
-    0.59612f, 0.096769f, 1.1549f, 0.14191f, 0.20352f, 0.67769f, -0.43566f, -1.3154f, 0.46927f,
-    0.95769f,
+    0.84347f, 2.9194f, 2.343f, 1.0573f, -0.45191f, -1.6161f, 1.9896f, 0.18414f, 0.074704f,
+    -0.32077f, -0.010296f, 0.20433f, 0.064724f, 0.80529f, -0.19863f, -0.18877f, 0.1063f, 0.080255f,
+    0.58466f, 0.092204f, 1.1756f, 0.11495f, 0.2117f, 0.65087f, -0.44481f, -1.3116f, 0.42761f,
+    1.002f,
 };
 /* clang-format on */

@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum { HEADING_MOST = 90, GLUED_LEAST = 5, PREFIX_LEAST = 5, TYPO_LEAST = 5, ONE_LINE = 400 };
-static const float by_prefix = 0.6f, by_part = 0.8f, by_typo = 0.7f;
+enum { HALF_WORDS = 2, HALF_MOST = 24 };
+static const float by_prefix = 0.6f, by_part = 0.8f, by_typo = 0.7f, by_kin = 0.5f;
 
 /* ---- How words meet ---- */
 
@@ -70,6 +71,45 @@ static void meet(const eng_question *q, eng_str word, float hit[ENG_ASK_TERMS], 
     }
 }
 
+/* Names have no kin. */
+static void read_kin(search_state *s)
+{
+    for (size_t i = 0; i < s->q->term_count; i++) {
+        const eng_ask_term *t = &s->q->terms[i];
+        char folded[FOLDED_MAX];
+        size_t n = eng_fold_word(eng_str_sub(s->q->text, t->start, t->end - t->start), folded);
+        memset(s->kin[i], 0, sizeof s->kin[i]);
+        if (n && !t->name)
+            (void)eng_word_kin((eng_str){folded, n}, s->kin[i]);
+    }
+}
+
+static bool is_kin(const uint8_t a[KIN_MAX], const uint8_t *b, size_t count)
+{
+    for (size_t i = 0; i < KIN_MAX && a[i]; i++)
+        for (size_t k = 0; k < count; k++)
+            if (a[i] == b[k])
+                return true;
+    return false;
+}
+
+/* A word that means nearly what one of the question's does. */
+static void meet_kin(const search_state *s, eng_str folded, float hit[ENG_ASK_TERMS],
+                     unit_word *out)
+{
+    uint8_t kin[KIN_MAX];
+    size_t n = eng_word_kin(folded, kin);
+    for (size_t i = 0; n && i < s->q->term_count; i++) {
+        if (!is_kin(s->kin[i], kin, n))
+            continue;
+        hit[i] = by_kin > hit[i] ? by_kin : hit[i];
+        if (out && by_kin > out->strength) {
+            out->strength = by_kin;
+            out->term = (int8_t)i;
+        }
+    }
+}
+
 double eng_units_cover(const search_state *s, const float hit[ENG_ASK_TERMS])
 {
     double sum = 0;
@@ -88,10 +128,9 @@ static eng_status analyze(search_state *s, eng_str text, eng_error *err)
     return eng_analyze(s->analyzer, text, &options, &s->scratch, err);
 }
 
-static unit_word word_of(const eng_term *t, eng_str text)
+static unit_word word_of(const eng_term *t, eng_str text, char folded[FOLDED_MAX])
 {
     unit_word w = {.start = t->start, .end = t->end, .term = -1, .stop = t->stop};
-    char folded[FOLDED_MAX];
     size_t capitals = 0, i = t->start;
     for (; i < t->end; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -102,6 +141,7 @@ static unit_word word_of(const eng_term *t, eng_str text)
     }
     w.caps = capitals > 1 && !w.digit;
     size_t n = eng_fold_word(eng_str_sub(text, t->start, t->end - t->start), folded);
+    folded[n] = 0;
     w.classes = (uint16_t)(n ? eng_word_class((eng_str){folded, n}) : 0);
     return w;
 }
@@ -130,14 +170,17 @@ static eng_status read_words(search_state *s, unit *u, eng_error *err)
     unit_word *words = eng_arena_array(s->arena, t->count + 1, sizeof *words);
     if (!words)
         return eng_fail_nomem(err);
+    char folded[FOLDED_MAX];
     size_t n = 0;
     for (size_t i = 0; i < t->count; i++) {
         if (t->items[i].kind == ENG_TERM_WORD)
-            words[n++] = word_of(&t->items[i], u->text);
+            words[n++] = word_of(&t->items[i], u->text, folded);
         else if (t->items[i].kind != ENG_TERM_PLAIN || n == 0)
             continue;
         if (!words[n - 1].stop)
             meet(s->q, eng_terms_text(t, i), u->hit, &words[n - 1]);
+        if (!words[n - 1].stop && t->items[i].kind == ENG_TERM_WORD)
+            meet_kin(s, eng_str_of(folded), u->hit, &words[n - 1]);
     }
     u->words = words;
     u->word_count = n;
@@ -153,7 +196,12 @@ static eng_status read_head(search_state *s, size_t c, eng_error *err)
         if (status < 0)
             return status;
         for (size_t i = 0; texts[k].len && i < s->scratch.count; i++) {
-            uint8_t kind = s->scratch.items[i].kind;
+            const eng_term *t = &s->scratch.items[i];
+            uint8_t kind = t->kind;
+            char folded[FOLDED_MAX];
+            size_t n = eng_fold_word(eng_str_sub(texts[k], t->start, t->end - t->start), folded);
+            if (kind == ENG_TERM_WORD && !t->stop && n)
+                meet_kin(s, (eng_str){folded, n}, s->head[c], NULL);
             if (kind == ENG_TERM_WORD || kind == ENG_TERM_PLAIN)
                 meet(s->q, eng_terms_text(&s->scratch, i), s->head[c], NULL);
         }
@@ -222,11 +270,23 @@ typedef struct {
     size_t cap;
 } cutting;
 
+/* "Yes.", "It does." say nothing without what follows. */
+static bool is_half(const cutting *c, unit_kind kind)
+{
+    const unit *u = c->s->count > c->first ? &c->s->units[c->s->count - 1] : NULL;
+    return u && kind == UNIT_SENTENCE && u->kind == UNIT_SENTENCE && u->word_count <= HALF_WORDS &&
+           u->text.len <= HALF_MOST;
+}
+
 static eng_status add_unit(cutting *c, eng_str text, unit_kind kind, eng_error *err)
 {
     search_state *s = c->s;
     const eng_candidate *from = &s->candidates[c->candidate];
     text = eng_str_trim(text);
+    if (text.len && is_half(c, kind)) {
+        const char *begin = s->units[--s->count].text.ptr;
+        text = (eng_str){begin, (size_t)(text.ptr + text.len - begin)};
+    }
     if (!text.len || s->count == c->cap)
         return ENG_OK;
     size_t start = from->start + (size_t)(text.ptr - from->text.ptr);
@@ -262,11 +322,18 @@ static eng_status add_sentence(cutting *c, eng_str sentence, bool alone, eng_err
     if (!is_lines(sentence))
         return add_unit(c, sentence, kind_of_line(sentence, alone), err);
     eng_status status = ENG_OK;
+    bool listed = false; /* behind a line that announces, lines are what it announces */
     for (eng_str rest = sentence, line; status == ENG_OK && rest.len;) {
         (void)eng_str_cut(rest, '\n', &line, &rest);
         line = eng_str_trim(line);
-        if (line.len)
-            status = add_unit(c, line, kind_of_line(line, rest.len > 0), err);
+        if (!line.len)
+            continue;
+        unit_kind kind = kind_of_line(line, rest.len > 0);
+        bool whole = ends_sentence(line);
+        if (listed && (kind == UNIT_HEADING || (kind == UNIT_SENTENCE && !whole)))
+            kind = UNIT_ITEM;
+        status = add_unit(c, line, kind, err);
+        listed = eng_str_ends(line, ENG_STR(":")) || (listed && kind == UNIT_ITEM);
     }
     return status;
 }
@@ -334,6 +401,7 @@ eng_status eng_units_of(search_state *s, eng_error *err)
     if (!s->units)
         return eng_fail_nomem(err);
     eng_status status = ENG_OK;
+    read_kin(s);
     for (size_t i = 0; status == ENG_OK && i < s->candidate_count; i++) {
         cutting c = {.s = s, .candidate = i, .first = s->count, .cap = UNITS_MAX};
         status = read_head(s, i, err);

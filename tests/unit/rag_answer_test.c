@@ -412,6 +412,61 @@ static void a_heading_or_question_is_no_answer(void **state)
     end(&b);
 }
 
+static void a_word_that_means_the_same_is_met(void **state)
+{
+    const eng_candidate c[] = {
+        passage(
+            "O mercado abre aos domingos. A taxa de entrega sai por doze reais. O pátio tem uma "
+            "fonte de pedra.",
+            1),
+        passage("The market opens on Sundays. Goods are shipped within four days. The yard has a "
+                "stone fountain.",
+                2),
+    };
+    bench b;
+    (void)state;
+    begin(&b);
+    found(&b, "Qual é o custo da entrega?", c, 1);
+    assert_says(&b, "doze reais");
+    found(&b, "When are goods delivered?", c + 1, 1);
+    assert_says(&b, "four days");
+    end(&b);
+}
+
+static void what_a_line_announces_comes_with_it(void **state)
+{
+    const eng_candidate c = passage(
+        "A feira tem regras antigas.\n\nNem tudo entra na feira. Ficam de "
+        "fora:\ngarrafas de vidro\nfogos de artifício\nbicicletas\n\nO "
+        "portão fecha ao meio-dia, quando o sino da igreja toca.",
+        1);
+    bench b;
+    (void)state;
+    begin(&b);
+    found(&b, "O que não entra na feira?", &c, 1);
+    assert_says(&b, "garrafas de vidro");
+    assert_says(&b, "fogos de artifício");
+    assert_says(&b, "bicicletas");
+    end(&b);
+}
+
+static void a_short_yes_stands_with_what_follows_it(void **state)
+{
+    const eng_candidate c = passage(
+        "Posso levar um cachorro ao parque?\nPode. Cães de coleira entram "
+        "pelo portão norte.\n\nHá estacionamento?\nNão há vagas.",
+        1);
+    bench b;
+    (void)state;
+    begin(&b);
+    eng_found_answer a = found(&b, "Posso levar um cachorro ao parque?", &c, 1);
+    assert_true(a.answered);
+    assert_says(&b, "Pode. Cães de coleira entram");
+    for (size_t i = 0; i < a.count; i++)
+        assert_true(a.parts[i].end - a.parts[i].start > strlen("Pode."));
+    end(&b);
+}
+
 static void any_bytes_are_a_passage_and_a_question(void **state)
 {
     bench b;
@@ -467,6 +522,9 @@ int main(void)
         cmocka_unit_test(parts_say_where_they_begin_in_the_text),
         cmocka_unit_test(words_that_are_glued_together_are_found),
         cmocka_unit_test(a_heading_or_question_is_no_answer),
+        cmocka_unit_test(a_word_that_means_the_same_is_met),
+        cmocka_unit_test(what_a_line_announces_comes_with_it),
+        cmocka_unit_test(a_short_yes_stands_with_what_follows_it),
         cmocka_unit_test(any_bytes_are_a_passage_and_a_question),
         cmocka_unit_test(it_survives_no_memory),
     };
