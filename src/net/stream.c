@@ -7,6 +7,17 @@
 
 #include "base/error.h"
 
+/* A stream that says nothing for long holds no more than a small piece takes. */
+enum { KEPT_MAX = 2048 };
+
+static void empty(eng_buf *b)
+{
+    if (b->cap > KEPT_MAX)
+        eng_buf_clear(b);
+    else
+        eng_buf_reset(b);
+}
+
 static eng_status gone(eng_error *err)
 {
     return eng_fail(err, ENG_ECANCELLED, "the client has gone");
@@ -152,7 +163,7 @@ void eng_exchange_end(eng_exchange *x, bool abrupt)
 
 bool eng_http_stream_refill(eng_exchange *x, bool *over)
 {
-    eng_buf_reset(&x->wire);
+    empty(&x->wire);
     x->sent = 0;
     pthread_mutex_lock(&x->lock);
     eng_buf taken = x->stream;
