@@ -440,12 +440,13 @@ static eng_str name_without_ending(eng_str file)
     return file;
 }
 
-/* What an extractor shows lives no longer than this call, a group longer: it is copied. */
+/* What an extractor shows lives no longer than this call, a group longer: it is copied, but for what fills
+ * a group alone, which is flushed before the call ends. */
 static eng_status take_extract(void *ctx, const eng_extract *doc, eng_error *err)
 {
     intake *in = ctx;
     const eng_source *s = in->source;
-    bool nomem = false;
+    bool nomem = false, large = doc->text.len >= GROUP_BYTES;
     eng_str title = s->title.ptr     ? s->title
                     : doc->title.len ? doc->title
                                      : name_without_ending(s->file.ptr ? s->file : ENG_STR(""));
@@ -456,16 +457,17 @@ static eng_status take_extract(void *ctx, const eng_extract *doc, eng_error *err
         .id = id_of_row(in, doc, &nomem),
         .title = kept(in, title, &nomem),
         .url = kept(in, url, &nomem),
-        .text = kept(in, doc->text, &nomem),
+        .text = large ? doc->text : kept(in, doc->text, &nomem),
         .language = kept(in, doc->language, &nomem),
         .metadata = kept(in, s->metadata.ptr ? s->metadata : doc->metadata, &nomem),
         .block_count = doc->block_count};
-    eng_block *blocks = eng_arena_array(&in->arena, doc->block_count + 1, sizeof *blocks);
+    eng_block *blocks = eng_arena_array(&in->arena, large ? 1 : doc->block_count + 1,
+                                        sizeof *blocks);
     if (nomem || !blocks)
         return eng_fail_nomem(err);
-    if (doc->block_count)
+    if (doc->block_count && !large)
         memcpy(blocks, doc->blocks, doc->block_count * sizeof *blocks);
-    d.blocks = blocks;
+    d.blocks = large && doc->block_count ? doc->blocks : blocks;
     eng_status status = ENG_OK;
     if (s->metadata.ptr && doc->metadata.len)
         status = merged(in, s->metadata, doc->metadata, &d.metadata, err);

@@ -12,7 +12,7 @@ enum {
     CHANGES = 256,
     /* What may wait in memory of one document, or of a filling, before it is flushed. What comes in
      * smaller pieces is left to who tends the indexes. */
-    UNFLUSHED = 32 << 20
+    UNFLUSHED = 12 << 20
 };
 
 /* ---- The registry ---- */

@@ -7,6 +7,7 @@
  * its last, so that it can be shown as it stands; its size is counted again as a whole, because what
  * counts units may count white space too.
  */
+#include "base/alloc.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -27,7 +28,7 @@ typedef struct {
     size_t block_count;
     const eng_cut_options *options;
     eng_arena *arena;
-    piece *pieces;
+    piece *pieces; /* not in the arena: of a large document they are half as large as its text */
     size_t count, cap;
     eng_passage *passages;
     size_t passage_count, passage_cap;
@@ -46,28 +47,18 @@ static size_t count_of(const cutter *c, size_t start, size_t end)
 
 /* ---- Pieces ---- */
 
-static void *grown(cutter *c, void *old, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return old;
-    size_t more = *cap ? *cap * 2 : 32;
-    void *items = eng_arena_array(c->arena, more, size);
-    if (!items) {
-        c->nomem = true;
-        return NULL;
-    }
-    if (count)
-        memcpy(items, old, count * size);
-    *cap = more;
-    return items;
-}
-
 static void add_piece(cutter *c, piece p)
 {
-    piece *pieces = grown(c, c->pieces, c->count, &c->cap, sizeof *pieces);
-    if (!pieces)
-        return;
-    c->pieces = pieces;
+    if (c->count == c->cap) {
+        size_t cap = c->cap ? c->cap + c->cap / 2 : 32;
+        piece *pieces = eng_realloc(c->pieces, cap * sizeof *pieces);
+        if (!pieces) {
+            c->nomem = true;
+            return;
+        }
+        c->pieces = pieces;
+        c->cap = cap;
+    }
     c->pieces[c->count++] = p;
 }
 
@@ -325,13 +316,27 @@ static size_t overlap_start(const cutter *c, size_t first, size_t end)
                                                                         : c->pieces[end].start;
 }
 
+static bool room_for_passage(cutter *c)
+{
+    if (c->passage_count < c->passage_cap)
+        return true;
+    size_t cap = c->passage_cap ? c->passage_cap * 2 : 32;
+    eng_passage *passages = eng_arena_array(c->arena, cap, sizeof *passages);
+    if (!passages) {
+        c->nomem = true;
+        return false;
+    }
+    if (c->passage_count)
+        memcpy(passages, c->passages, c->passage_count * sizeof *passages);
+    c->passages = passages;
+    c->passage_cap = cap;
+    return true;
+}
+
 static void add_passage(cutter *c, size_t first, size_t start, size_t pieces, size_t units)
 {
-    eng_passage *passages = grown(c, c->passages, c->passage_count, &c->passage_cap,
-                                  sizeof *passages);
-    if (!passages)
+    if (!room_for_passage(c))
         return;
-    c->passages = passages;
     eng_block_kind kind = kind_of(c, first);
     for (size_t i = first; i < first + pieces && kind == ENG_BLOCK_HEADING; i++)
         kind = kind_of(c, i);
@@ -368,6 +373,7 @@ eng_status eng_passages_of(eng_str text, const eng_block *blocks, size_t block_c
             start = overlap_start(&c, first, end);
         first = end;
     }
+    eng_free(c.pieces);
     if (c.nomem)
         return eng_fail_nomem(err);
     *out = c.passages;
