@@ -1170,7 +1170,7 @@ typedef struct eng_train_text_options {
     unsigned min_count;
     uint64_t seed;
     double cost;
-    double balance;
+    double balance; /* 0 being the preset, none is below 0 */
     double refuse;
     double search_s;
     /* Called by the calling thread now and then; false ends it with ENG_ECANCELLED. */

@@ -49,7 +49,8 @@ static void fit(const char *file, const char *list)
     eng_text_corpus corpus;
     eng_text_fit f;
     eng_text_settings s = {.threads = 1,
-                           .cost = 0.35,
+                           .cost = 0.3,
+                           .balance = 0.4,
                            .word_grams = 2,
                            .char_min = 2,
                            .char_max = 5,

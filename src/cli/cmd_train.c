@@ -112,6 +112,8 @@ static eng_status take_numbers(const eng_cli *cli, eng_train_text_options *o, en
     }
     for (size_t i = 0; i < sizeof reals / sizeof *reals && status == ENG_OK; i++)
         status = take_real(cli, reals[i].name, reals[i].most, reals[i].to, err);
+    if (o->balance == 0 && eng_cli_option_value(cli, "--balance"))
+        o->balance = -1; /* 0 is the preset */
     return status;
 }
 
@@ -270,11 +272,11 @@ static const eng_cli_option options[] = {
     {"--group", "COLUMN", "rows of a group are never parted; guessed: product_id", NULL},
     {"--loss", "WHAT", "squared hinge (a linear SVM) or logistic: hinge|logistic",
      "hinge|logistic"},
-    {"--cost", "NUMBER", "what an error costs; 0.35, logistic 4", NULL},
+    {"--cost", "NUMBER", "what an error costs; 0.3, logistic 4", NULL},
     {"--words", "N", "words in a row that make a feature: 1 or 2", NULL},
     {"--chars", "FROM-TO", "characters in a row that make one; 2-5, or none", NULL},
     {"--min-count", "N", "rows that a feature must be in", NULL},
-    {"--balance", "NUMBER", "0: every row counts the same; 1: every category", NULL},
+    {"--balance", "NUMBER", "0: every row counts the same; 1: every category; 0.4", NULL},
     {"--refuse", "SHARE", "of products that may be called unknown; 0.03", NULL},
     {"--search", "SECONDS", "looks for better settings that long", NULL},
     {"--folds", "N", "of cross-validation; 5, or 1 for a part held back", NULL},

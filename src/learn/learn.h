@@ -99,13 +99,14 @@ typedef struct {
     uint64_t seed;    /* of folds and of orders */
     unsigned folds;   /* [5; 1, a part held back, from 300,000 rows on] */
     bool logistic;    /* multinomial logistic regression in place of the linear SVM */
-    double cost;      /* C: what an error costs beside the weights' size [0.35; logistic 4] */
+    double cost;      /* C: what an error costs beside the weights' size [0.3; logistic 4] */
     unsigned word_grams; /* words in a row that make a feature, up to 2 [2] */
     unsigned char_min;   /* characters in a row within a word [2] */
     unsigned char_max;   /* [5]; at most 8 */
     bool no_chars;       /* words alone */
     unsigned min_count;  /* rows that a feature must be in [1; 2 from 200,000 rows on] */
-    double balance;      /* 0: every row costs the same; 1: every class in all */
+    double balance;      /* up to 1, where every class costs the same in all [0.4]; below 0: every
+                          * row does */
     double refuse;       /* share of products that may be called unknown [0.03] */
     double search_s;     /* seconds to look for better settings by cross-validation; 0: none */
     size_t features_max; /* [so many as 64 MiB of weights hold] */

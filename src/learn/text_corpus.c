@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NONE = UINT32_MAX, FEATURES_MAX = 1 << 28 };
+enum { NONE = UINT32_MAX, FEATURES_MAX = 1 << 27 };
 
 /* ---- An index of hashes ---- */
 
@@ -206,7 +206,8 @@ static eng_status make_room_for_counts(builder *b)
     return status;
 }
 
-/* Words, pairs and numbers; then the characters of each distinct word. */
+/* Words, pairs and numbers, once each; then the characters of every word, as often as it stands there:
+ * what title and tags both say counts for more. */
 static eng_status put_entries(builder *b, size_t row, size_t tokens, eng_text_example *e)
 {
     eng_text_corpus *c = b->c;
@@ -215,7 +216,6 @@ static eng_status put_entries(builder *b, size_t row, size_t tokens, eng_text_ex
     e->entries = c->entry_count;
     for (size_t i = 0; i < tokens && status == ENG_OK; i++)
         status = count_feature(b, c->words[b->tokens[i].word].feature, true);
-    size_t distinct = c->entry_count - e->entries;
     for (size_t i = 0; i < tokens && status == ENG_OK; i++)
         if (b->tokens[i].pair != NONE)
             status = count_feature(b, b->tokens[i].pair, true);
@@ -227,9 +227,8 @@ static eng_status put_entries(builder *b, size_t row, size_t tokens, eng_text_ex
             status = count_feature(b, feature, true);
     }
     e->words = (uint32_t)(c->entry_count - e->entries);
-    for (size_t i = 0; i < distinct && status == ENG_OK; i++) {
-        uint32_t word = eng_text_index_find(&c->word_index, c->hashes[c->entries[e->entries + i]]);
-        const eng_corpus_word *w = &c->words[word];
+    for (size_t i = 0; i < tokens && status == ENG_OK; i++) {
+        const eng_corpus_word *w = &c->words[b->tokens[i].word];
         for (size_t j = 0; j < w->gram_count && status == ENG_OK; j++)
             status = count_feature(b, c->grams[w->gram_at + j], false);
     }

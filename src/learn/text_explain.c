@@ -77,6 +77,18 @@ static void add_reason(explainer *x, eng_str text, uint64_t hash)
         x->list[x->count++] = (reason){text, hash, weight};
 }
 
+/* A word that was there before adds to its reason. */
+static void add_again(explainer *x, const eng_text_word *w)
+{
+    eng_text_sum_again(x->m, w, &x->s->one);
+    float weight = take_weight(x);
+    for (size_t i = 0; i < x->count; i++)
+        if (x->list[i].hash == w->hash) {
+            x->list[i].weight += weight;
+            return;
+        }
+}
+
 static void explain_text(explainer *x, eng_str text)
 {
     eng_text_words words = eng_text_words_of(text);
@@ -90,6 +102,8 @@ static void explain_text(explainer *x, eng_str text)
                 x->slots[x->slot_count++] = slot;
             eng_text_sum_word(x->m, &w, &x->s->one);
             add_reason(x, eng_str_sub(text, w.from, w.to - w.from), w.hash);
+        } else {
+            add_again(x, &w);
         }
         uint64_t pair = eng_text_pair_hash(before, w.hash);
         if (before && x->m->head.word_grams > 1 && eng_text_first(x->s, pair) &&

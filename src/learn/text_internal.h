@@ -132,8 +132,8 @@ typedef struct {
     uint32_t grams;
 } eng_text_example;
 
-/* An entry is a feature and how often it occurs, at most 15 times. */
-enum { ENG_ENTRY_BITS = 4, ENG_ENTRY_MASK = 15, ENG_BINS = 16 };
+/* An entry is a feature and how often it occurs, at most 31 times. */
+enum { ENG_ENTRY_BITS = 5, ENG_ENTRY_MASK = 31, ENG_BINS = 16 };
 
 typedef struct {
     const eng_text_rows *rows;
@@ -437,6 +437,8 @@ bool eng_text_first(eng_text_scratch *s, uint64_t hash);
 /* The slot of a word, SIZE_MAX where there is none. */
 size_t eng_text_find_word(const eng_text_model *m, uint64_t hash);
 void eng_text_sum_word(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to);
+/* The same of a word that was there before: only its runs count again. */
+void eng_text_sum_again(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to);
 /* False where it is unknown. */
 bool eng_text_sum_part(const eng_text_model *m, uint64_t hash, int64_t *weights, int64_t *square);
 /* What a sum is multiplied by; 0 where there is nothing. */

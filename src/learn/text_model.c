@@ -358,7 +358,8 @@ bool eng_text_sum_part(const eng_text_model *m, uint64_t hash, int64_t *weights,
     return false;
 }
 
-static void sum_unknown(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to)
+/* The surprise of it. */
+static float sum_unknown(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to)
 {
     uint64_t grams[ENG_TEXT_GRAMS];
     size_t found = 0, count = 0;
@@ -368,7 +369,7 @@ static void sum_unknown(const eng_text_model *m, const eng_text_word *w, eng_tex
         __builtin_prefetch(m->parts + eng_text_slot(grams[i], m->head.part_slots) * m->part_size);
     for (size_t i = 0; i < count; i++)
         found += eng_text_sum_part(m, grams[i], to->runs, &to->runs2);
-    to->surprise += eng_text_strange(m->head.rows, found, count);
+    return eng_text_strange(m->head.rows, found, count);
 }
 
 void eng_text_sum_word(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to)
@@ -376,7 +377,7 @@ void eng_text_sum_word(const eng_text_model *m, const eng_text_word *w, eng_text
     size_t slot = eng_text_find_word(m, w->hash);
     to->count++;
     if (slot == SIZE_MAX) {
-        sum_unknown(m, w, to);
+        to->surprise += sum_unknown(m, w, to);
         return;
     }
     const unsigned char *at = m->words + slot * m->word_size;
@@ -391,6 +392,23 @@ void eng_text_sum_word(const eng_text_model *m, const eng_text_word *w, eng_text
     to->words2 += e.idf2;
     to->runs2 += e.runs2;
     to->surprise += (float)e.surprise / 256;
+}
+
+void eng_text_sum_again(const eng_text_model *m, const eng_text_word *w, eng_text_sums *to)
+{
+    size_t slot = eng_text_find_word(m, w->hash);
+    if (slot == SIZE_MAX) {
+        sum_unknown(m, w, to);
+        return;
+    }
+    const unsigned char *at = m->words + slot * m->word_size;
+    const size_t n = m->head.classes;
+    eng_text_word_entry e;
+    memcpy(&e, at, sizeof e);
+    const int32_t *runs = (const int32_t *)(at + sizeof e) + n;
+    for (size_t c = 0; c < n; c++)
+        to->runs[c] += runs[c];
+    to->runs2 += e.runs2;
 }
 
 float eng_text_scale(const eng_text_model *m, int64_t square)
@@ -408,6 +426,8 @@ static void sum_text(const eng_text_model *m, eng_str text, eng_text_scratch *s)
     while (s->seen < ENG_SEEN_MAX && eng_text_words_next(&words, &w)) {
         if (eng_text_first(s, w.hash))
             eng_text_sum_word(m, &w, &s->all);
+        else
+            eng_text_sum_again(m, &w, &s->all);
         if (before && m->head.word_grams > 1) {
             uint64_t pair = eng_text_pair_hash(before, w.hash);
             if (eng_text_first(s, pair))

@@ -51,7 +51,7 @@ static void add_candidates(search *s, const eng_text_settings *asked)
     add(s, asked);
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)
         add_cost(s, *asked, times[i]);
-    other.balance = asked->balance > 0 ? 0 : 0.3;
+    other.balance = asked->balance > 0 ? 0 : 0.4;
     add(s, &other);
     other = *asked;
     other.no_chars = !asked->no_chars;
@@ -67,7 +67,7 @@ static void add_candidates(search *s, const eng_text_settings *asked)
     add(s, &other);
     other = *asked;
     other.logistic = !asked->logistic;
-    other.cost = other.logistic ? 4 : 0.35;
+    other.cost = other.logistic ? 4 : 0.3;
     add(s, &other);
     add_cost(s, other, 4);
 }

@@ -8,7 +8,8 @@
  * thread's work, in an order that depends on the seed alone: threads take different folds, so that
  * the same data gives the same bits with any number of them.
  *
- *     x = cnt * idf / |words|  for words, pairs and numbers;  cnt * idf / |runs|  for runs of characters
+ *     x = cnt * idf / |words|  for words, pairs and numbers;
+ *     x = RUNS * cnt * idf / |runs|  for runs of characters
  *     a row holds idf * w, and idf^2 in lane `classes`:  x * w = sum(cnt * row) / sqrt(sum(cnt * idf^2))
  */
 #include "base/error.h"
@@ -18,6 +19,8 @@
 #include <math.h>
 
 enum { LANES = 8, PASSES_MAX = 40, PASSES_LOGISTIC = 60, AHEAD = 12, QUIET_MAX = 4 };
+/* What a run of characters counts for beside a word: there are many of them, and they go together. */
+static const float RUNS = 0.4f;
 /* A pass that moves less than this, squared, beside all that there is, is the last. */
 static const double STILL = 1e-4;
 
@@ -26,8 +29,8 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(1
 /* What an example needs beside its features. */
 typedef struct {
     uint32_t example;
-    float words; /* 1 / |words|, 0 where it has none */
-    float grams;
+    float words;  /* 1 / |words|, 0 where it has none */
+    float grams;  /* RUNS / |runs| */
     float square; /* of the whole example, with the constant feature */
 } member;
 
@@ -243,7 +246,9 @@ static eng_status count_features(solver *s, const uint8_t *folds, unsigned fold,
     return ENG_OK;
 }
 
-static float norm_of(const eng_text_fit *f, const uint32_t *entries, size_t count, float *square)
+/* 1 / |block| times the block's scale, whose square is added to *square */
+static float norm_of(const eng_text_fit *f, const uint32_t *entries, size_t count, float scale,
+                     float *square)
 {
     float sum = 0, exact = 0;
     for (size_t i = 0; i < count; i++) {
@@ -252,8 +257,8 @@ static float norm_of(const eng_text_fit *f, const uint32_t *entries, size_t coun
         sum += n * idf2;
         exact += n * n * idf2;
     }
-    *square += sum > 0 ? exact / sum : 0;
-    return sum > 0 ? 1 / sqrtf(sum) : 0;
+    *square += sum > 0 ? scale * scale * exact / sum : 0;
+    return sum > 0 ? scale / sqrtf(sum) : 0;
 }
 
 static void set_members(solver *s)
@@ -263,8 +268,8 @@ static void set_members(solver *s)
         member *m = &s->members[i];
         const eng_text_example *e = &c->examples[m->example];
         m->square = 1;
-        m->words = norm_of(s->fit, c->entries + e->entries, e->words, &m->square);
-        m->grams = norm_of(s->fit, c->entries + e->entries + e->words, e->grams, &m->square);
+        m->words = norm_of(s->fit, c->entries + e->entries, e->words, 1, &m->square);
+        m->grams = norm_of(s->fit, c->entries + e->entries + e->words, e->grams, RUNS, &m->square);
         s->order[i] = (uint32_t)i;
     }
 }
@@ -331,6 +336,15 @@ static eng_status solve(solver *s, unsigned fold, const eng_text_hooks *hooks, e
     return ENG_OK;
 }
 
+/* From here on runs are scored as words are. */
+static void scale_runs(eng_text_fit *f)
+{
+    const eng_text_corpus *c = f->corpus;
+    for (size_t i = 0; i < c->features.count; i++)
+        for (size_t k = 0; c->kinds[i] == ENG_FEATURE_GRAM && k < f->classes; k++)
+            f->weights[i * f->stride + k] *= RUNS;
+}
+
 eng_status eng_text_fit_make(const eng_text_corpus *corpus, const uint8_t *folds, unsigned fold,
                              const eng_text_hooks *hooks, eng_text_fit *out, eng_error *err)
 {
@@ -345,6 +359,7 @@ eng_status eng_text_fit_make(const eng_text_corpus *corpus, const uint8_t *folds
         set_members(&s);
         set_costs(&s);
         status = solve(&s, fold, hooks, err);
+        scale_runs(out);
     }
     eng_free(s.members);
     eng_free(s.order);

@@ -23,12 +23,13 @@ static eng_text_settings filled_in(const eng_text_settings *asked, const eng_tex
     if (s.folds > rows->group_count && s.folds > 1)
         s.folds = (unsigned)rows->group_count;
     if (!(s.cost > 0))
-        s.cost = s.logistic ? 4 : 0.35;
+        s.cost = s.logistic ? 4 : 0.3;
     s.word_grams = s.word_grams ? s.word_grams : 2;
     s.char_min = s.char_min ? s.char_min : 2;
     s.char_max = s.char_max ? s.char_max : 5;
     if (!s.min_count)
         s.min_count = rows->count < MANY_FEATURES ? 1 : 2;
+    s.balance = s.balance < 0 ? 0 : s.balance > 0 ? s.balance : 0.4;
     if (!(s.refuse > 0))
         s.refuse = 0.03;
     return s;
@@ -52,8 +53,8 @@ static eng_status check(const eng_text_settings *s, const eng_text_rows *rows, e
                         ENG_TEXT_GRAM_MAX);
     if (s->word_grams > 2)
         return eng_fail(err, ENG_EINVALID, "words in a row: expected 1 or 2");
-    if (s->refuse >= 0.5 || s->balance < 0 || s->balance > 1)
-        return eng_fail(err, ENG_EINVALID, "refuse must lie below 0.5, balance between 0 and 1");
+    if (s->refuse >= 0.5 || !(s->balance <= 1))
+        return eng_fail(err, ENG_EINVALID, "refuse must lie below 0.5, balance must not exceed 1");
     return ENG_OK;
 }
 
