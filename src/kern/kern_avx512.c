@@ -121,20 +121,27 @@ ENG_TARGET_END
     .dot_f32 = dot_f32, .dot_f32_rows = dot_f32_rows, .dot_i8 = dot_i8,                            \
     .dot_i8_rows = dot_i8_rows, .hamming_rows = hamming_rows, .linear_f32 = linear_f32,            \
     .quantise = quantise, .norm = norm, .half_to_f32 = half_to_f32,                                \
-    .tree_f32 = eng_kern_avx512_tree_f32, .tree_f64 = eng_kern_avx512_tree_f64,                    \
     .rank_f32 = eng_kern_avx512_rank_f32, .rank_f64 = eng_kern_avx512_rank_f64,                    \
     .tree_u8 = eng_kern_avx512_tree_u8, .add_f32 = eng_kern_avx512_add_f32,                        \
     .attention_f32 = &attention
 
-const eng_kern eng_kern_avx512vnni = {
-    .name = "avx512vnni", TABLE, .linear_i8 = linear_i8, .attention_fast = &attention};
+#define GATHERED .tree_f32 = eng_kern_avx512_tree_f32, .tree_f64 = eng_kern_avx512_tree_f64
 
+const eng_kern eng_kern_avx512vnni = {
+    .name = "avx512vnni", TABLE, GATHERED, .linear_i8 = linear_i8, .attention_fast = &attention};
+
+/* AMD's, whose gathers are slower than loads one by one. */
 const eng_kern eng_kern_avx512bf16 = {.name = "avx512bf16",
                                       TABLE,
+                                      .tree_f32 = eng_kern_tree_f32,
+                                      .tree_f64 = eng_kern_tree_f64,
                                       .linear_i8 = linear_i8,
                                       .attention_fast = &eng_kern_bf16_attention};
 
-const eng_kern eng_kern_amx = {
-    .name = "amx", TABLE, .linear_i8 = eng_kern_amx_linear_i8, .attention_fast = &attention};
+const eng_kern eng_kern_amx = {.name = "amx",
+                               TABLE,
+                               GATHERED,
+                               .linear_i8 = eng_kern_amx_linear_i8,
+                               .attention_fast = &attention};
 
 #endif
