@@ -1,28 +1,39 @@
 #!/usr/bin/env python3
 """Categorising titles: ours against scikit-learn's linear models and fastText, on the same folds of products.
 
-    bench/categories.py [--quality] [--speed] [--size] [--folds 5] [--peers sklearn,fasttext] [--rounds 5]
-                        [--data FILE] [--json]
+    bench/categories.py [--quality] [--speed] [--size] [--http] [--folds 5] [--peers sklearn,fasttext]
+                        [--rounds 5] [--sizes 20000,200000] [--data FILE] [--json]
 
 Quality: 5 folds by product; title, title and tags, all texts. One model of ours answers all three; the peers
-have one for each, and the best of several settings, chosen on these very folds. Differences are paired and
+have one for each, and the best of several settings, chosen on these very folds (`logistic` adds to the peers
+LogisticRegression, which is slow and was worse throughout). Differences are paired and
 resampled by product. Speed: processor time, interleaved, the median of the rounds. Size: how training grows.
+HTTP: processor time a request for one title, beside the server's own smallest reply and beside FastAPI with a
+pipeline of scikit-learn's, asked in turns by wrk.
 Needs ../shared/data/elo7 (or --data, a CSV file with the same columns), fastText (Debian) and, for
 scikit-learn, PyPI (build/benchvenv-categories).
 """
 
-import argparse
-import csv
-import json
-import lzma
-import os
-import pathlib
-import random
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
+
+sys.path[0] = sys.path[0].removesuffix("bench") + "tests/lib"  # not this folder: its http is not Python's
+
+import argparse  # noqa: E402
+import csv  # noqa: E402
+import json  # noqa: E402
+import lzma  # noqa: E402
+import os  # noqa: E402
+import pathlib  # noqa: E402
+import random  # noqa: E402
+import re  # noqa: E402
+import socket  # noqa: E402
+import statistics  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+import urllib.request  # noqa: E402
+
+from server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / "build" / "benchvenv-categories"
@@ -82,7 +93,7 @@ def features():
         TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), strip_accents="unicode"))
 
 
-def sklearn_says(train, test, fields):
+def sklearn_says(train, test, fields, logistic=False):
     """name -> categories of the test's products"""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
@@ -90,7 +101,8 @@ def sklearn_says(train, test, fields):
     x = pipeline.fit_transform([text(row, fields) for row in train])
     asked = pipeline.transform([text(row, fields) for row in test])
     models = {"LinearSVC C=%g" % c: LinearSVC(C=c) for c in (0.3, 0.6, 1)}
-    models["LogisticRegression C=10"] = LogisticRegression(C=10, max_iter=100, tol=1e-3)
+    if logistic:
+        models["LogisticRegression C=10"] = LogisticRegression(C=10, max_iter=100, tol=1e-3)
     return {name: list(m.fit(x, y).predict(asked)) for name, m in models.items()}
 
 
@@ -160,7 +172,7 @@ def quality(rows, report, folds, peers):
             for fields in (1, 2, 3):
                 got = {"ours": [a[2 * fields - 2] for a in answers]}
                 if "sklearn" in peers:
-                    got.update(sklearn_says(one_a_product(train), test, fields))
+                    got.update(sklearn_says(one_a_product(train), test, fields, "logistic" in peers))
                 if "fasttext" in peers:
                     got.update(fasttext_says(one_a_product(train), test, fields, folder))
                 for name, categories in got.items():
@@ -260,6 +272,97 @@ def size(counts):
             print(line, flush=True)
 
 
+# -- HTTP ---------------------------------------------------------------------------------------------------
+
+LUA = """
+wrk.method, wrk.body = "POST", '{"products":[{"title":"%s"}]}'
+wrk.headers["Content-Type"] = "application/json"
+"""
+
+
+def tree(pid):
+    """It and all below it."""
+    found = [pid]
+    for task in pathlib.Path("/proc/%d/task" % pid).iterdir():
+        for child in (task / "children").read_text().split():
+            found += tree(int(child))
+    return found
+
+
+def cpu_ns(pid):
+    return sum(int((task / "schedstat").read_text().split()[0])
+               for one in tree(pid) for task in pathlib.Path("/proc/%d/task" % one).iterdir())
+
+
+def asked(port, path, pid, script=None, seconds=2):
+    """Microseconds of the server's processor a request, and requests a second."""
+    before = cpu_ns(pid)
+    out = subprocess.run(["wrk", "-t1", "-c32", "-d%ds" % seconds, *(["-s", script] if script else []), "http://127.0.0.1:%d%s" % (port, path)],
+                         check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit("bench/categories: " + out)
+    count = int(re.search(r"(\d+) requests in", out).group(1))
+    return (cpu_ns(pid) - before) / count / 1e3, float(re.search(r"Requests/sec: *([0-9.]+)", out).group(1))
+
+
+class FastAPI:
+    """uvicorn with a worker a processor, its C parser and loop."""
+
+    def __init__(self, model):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.process = subprocess.Popen([str(VENV / "bin" / "uvicorn"), "service:app", "--port", str(self.port), "--log-level", "warning", "--no-access-log",
+                                         "--workers", str(len(os.sched_getaffinity(0)))],
+                                        cwd=ROOT / "bench" / "categories", env={**os.environ, "MODEL": model, "OMP_NUM_THREADS": "1"})
+        for _ in range(300):
+            time.sleep(0.2)
+            try:
+                self.get()
+                return
+            except OSError:
+                pass
+        raise SystemExit("bench/categories: FastAPI does not start")
+
+    def get(self):
+        request = urllib.request.Request("http://127.0.0.1:%d/v1/categorize" % self.port, b'{"products":[{"title":"anel"}]}', {"Content-Type": "application/json"})
+        return urllib.request.urlopen(request, timeout=10).read()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def http(rows, rounds, report):
+    import joblib
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+    products = one_a_product(rows)
+    title = next(row[2] for row in products if len(row[2].split()) == 5 and row[2].replace(" ", "").isalpha())
+    with tempfile.TemporaryDirectory() as folder:
+        write(products, folder + "/all.csv")
+        pathlib.Path(folder + "/ask.lua").write_text(LUA % title, encoding="utf-8")
+        joblib.dump(make_pipeline(features(), LinearSVC(C=0.3)).fit([row[2] for row in products], [row[1] for row in products]), folder + "/m.joblib")
+        subprocess.run([str(ROOT / "build" / "engenho"), "train", "text", folder + "/all.csv", "--text", "title", "--model", folder + "/m", "--data", folder],
+                       check=True, stdout=subprocess.DEVNULL)
+        with Server(env={"MODEL_PATH": folder + "/m"}) as server:
+            server.start("--keys", "off", "--access-log", "off")
+            peer, pid = FastAPI(folder + "/m.joblib"), server.process.pid
+            small, ours, theirs = [], [], []
+            for _ in range(rounds):
+                small.append(asked(server.port, "/livez", pid))
+                ours.append(asked(server.port, "/v1/categorize", pid, folder + "/ask.lua"))
+                theirs.append(asked(peer.port, "/v1/categorize", peer.process.pid, folder + "/ask.lua"))
+            peer.stop()
+    middle = statistics.median
+    report("categories.http.smallest", "%.2fus" % middle(o[0] for o in ours), "%.2fus(/livez)" % middle(s[0] for s in small),
+           middle(o[0] / s[0] for o, s in zip(ours, small)), 1.3, lower=True)
+    report("categories.http.cpu", "%.2fus" % middle(o[0] for o in ours), "%.0fus(FastAPI)" % middle(t[0] for t in theirs),
+           middle(t[0] / o[0] for o, t in zip(ours, theirs)), 50)
+    report("categories.http.throughput", "%.0f/s" % middle(o[1] for o in ours), "%.0f/s(FastAPI)" % middle(t[1] for t in theirs),
+           middle(o[1] / t[1] for o, t in zip(ours, theirs)), 50)
+
+
 def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "elo7" / "products.csv.xz"))
@@ -267,26 +370,29 @@ def main():
     ask.add_argument("--folds", type=int, default=FOLDS, help="judge only so many of the five")
     ask.add_argument("--peers", default="sklearn,fasttext")
     ask.add_argument("--sizes", default="20000,200000")
-    for what in ("quality", "speed", "size", "json"):
+    for what in ("quality", "speed", "size", "http", "json"):
         ask.add_argument("--" + what, action="store_true")
-    asked = ask.parse_args()
+    given = ask.parse_args()
     prepare()
 
-    def report(name, ours, peer, ratio, goal, more=""):
-        if asked.json:
-            print(json.dumps({"name": name, "ours": ours, "peer": peer, "ratio": ratio, "goal": goal, "ok": ratio >= goal}))
+    def report(name, ours, peer, ratio, goal, more="", lower=False):
+        ok = ratio <= goal if lower else ratio >= goal
+        if given.json:
+            print(json.dumps({"name": name, "ours": ours, "peer": peer, "ratio": ratio, "goal": goal, "ok": ok}))
         else:
-            print("%s  ours=%s  peer=%s  ratio=%.4g  goal>=%g  %s %s" % (name, ours, peer, ratio, goal, "ok" if ratio >= goal else "short", more))
+            print("%s  ours=%s  peer=%s  ratio=%.4g  goal%s%g  %s %s" % (name, ours, peer, ratio, "<=" if lower else ">=", goal, "ok" if ok else "short", more))
         sys.stdout.flush()
 
-    every = not (asked.quality or asked.speed or asked.size)
-    rows = read(asked.data) if every or asked.quality or asked.speed else []
-    if every or asked.speed:
-        speed(rows, asked.rounds, report)
-    if every or asked.quality:
-        quality(rows, report, min(asked.folds, FOLDS), asked.peers.split(","))
-    if every or asked.size:
-        size([int(n) for n in asked.sizes.split(",")])
+    every = not (given.quality or given.speed or given.size or given.http)
+    rows = read(given.data) if every or given.quality or given.speed or given.http else []
+    if every or given.speed:
+        speed(rows, given.rounds, report)
+    if every or given.http:
+        http(rows, given.rounds, report)
+    if every or given.quality:
+        quality(rows, report, min(given.folds, FOLDS), given.peers.split(","))
+    if every or given.size:
+        size([int(n) for n in given.sizes.split(",")])
 
 
 if __name__ == "__main__":
