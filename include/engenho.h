@@ -917,6 +917,29 @@ typedef struct eng_evaluation {
  * as long as it is asked. ENG_EINVALID names line and field of a question. */
 ENG_EXPORT eng_status eng_evaluate(eng *e, eng_str collection, const eng_evaluation *what,
                                    int64_t *job, eng_error *err) ENG_MUST_CHECK;
+/* ---- Knowledge: tuning ---------------------------------------------------------------------------------- */
+
+typedef struct eng_tune {
+    eng_str questions; /* as in an evaluation */
+    const eng_str
+        *chunks; /* ways of cutting to try, as there; none: some that are usual, in collections of
+                              up to 20,000 passages */
+    size_t chunk_count;
+    bool same_chunk; /* other ways of cutting are not tried */
+    bool apply;      /* what is better takes the place of what is there */
+} eng_tune;
+
+/*
+ * A job that looks for better settings and a better way of cutting: it tries them on the questions, beside
+ * the collection, which stays as it is. What it finds is judged by questions that it was not found with, and
+ * is `better` only where that gain is more than chance. ENG_EINVALID names line and field of a question.
+ */
+ENG_EXPORT eng_status eng_tune_begin(eng *e, eng_str collection, const eng_tune *what, int64_t *job,
+                                     eng_error *err) ENG_MUST_CHECK;
+/* Back to the settings, and the way of cutting, before they were last changed; once more: forth again.
+ * *job as in eng_collection_change. ENG_ECONFLICT: there was nothing before. */
+ENG_EXPORT eng_status eng_tune_rollback(eng *e, eng_str collection, int64_t *job,
+                                        eng_collection **out, eng_error *err) ENG_MUST_CHECK;
 /* ---- Predictors: models for tables and for texts ------------------------------------------------------- */
 
 /*

@@ -2,12 +2,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
-#include "net/net.h"
+#include "cli/measured.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { QUESTIONS_MAX = 256 << 20, RESULT_MAX = 256 << 20, MEASURES = 9 };
+enum { RESULT_MAX = 256 << 20, MEASURES = 9 };
 
 /* What is printed and compared, in the columns' order. */
 static const struct {
@@ -38,16 +38,6 @@ static double measure_of(const eng_json *run, size_t i)
 
 /* ---- Asking ---- */
 
-static void add_query(eng_cli *cli, const char *option, const char *name, eng_buf *path)
-{
-    const char *value = eng_cli_option_value(cli, option);
-    if (!value)
-        return;
-    eng_buf_byte(path, memchr(path->data, '?', path->len) ? '&' : '?');
-    eng_buf_format(path, "%s=", name);
-    eng_url_encode(path, eng_str_of(value));
-}
-
 static eng_status path_of(eng_cli *cli, eng_buf *path, eng_error *err)
 {
     eng_str base;
@@ -55,35 +45,12 @@ static eng_status path_of(eng_cli *cli, eng_buf *path, eng_error *err)
     if (status < 0)
         return status;
     eng_buf_str(path, base);
-    add_query(cli, "--mode", "mode", path);
-    add_query(cli, "--model", "model", path);
-    add_query(cli, "--embedding-model", "embedding_model", path);
-    add_query(cli, "--chunk", "chunk", path);
-    add_query(cli, "--top-k", "top_k", path);
+    eng_cli_add_query(cli, "--mode", "mode", path);
+    eng_cli_add_query(cli, "--model", "model", path);
+    eng_cli_add_query(cli, "--embedding-model", "embedding_model", path);
+    eng_cli_add_query(cli, "--chunk", "chunk", path);
+    eng_cli_add_query(cli, "--top-k", "top_k", path);
     return eng_buf_check(path, "path", err);
-}
-
-static eng_status evaluate(eng_cli *cli, eng_str questions, const eng_json **result, eng_error *err)
-{
-    eng_buf path;
-    eng_cli_session *s = NULL;
-    const eng_json *reply = NULL, *job = NULL;
-    eng_buf_init(&path, 1 << 16);
-    eng_status status = path_of(cli, &path, err);
-    if (status == ENG_OK)
-        status = eng_cli_session_open(cli, &s, err);
-    if (status == ENG_OK)
-        status = eng_cli_send(s, "POST", path.data, "application/x-ndjson", questions, &reply, err);
-    eng_buf_clear(&path);
-    const eng_json *id = member(reply, "job");
-    if (status == ENG_OK && !eng_json_is(id, ENG_JSON_INT))
-        status = eng_fail(err, ENG_EUPSTREAM, "the server named no job");
-    if (status == ENG_OK)
-        status = eng_cli_wait_job(s, id->as.integer, &job, err);
-    eng_cli_session_close(s);
-    if (status == ENG_OK)
-        *result = member(job, "result");
-    return status;
 }
 
 /* ---- Showing ---- */
@@ -180,45 +147,17 @@ static eng_status against(eng_cli *cli, const eng_json *result, eng_error *err)
     return status == ENG_OK ? compare(result, before, err) : status;
 }
 
-/* A page where the name says so, else JSON. */
-static eng_status keep(eng_cli *cli, const eng_json *result, eng_error *err)
-{
-    eng_buf text;
-    const char *to = eng_cli_option_value(cli, "--out");
-    if (!to)
-        return ENG_OK;
-    eng_buf_init(&text, RESULT_MAX);
-    eng_json_writer w = eng_json_write_to(&text);
-    eng_json_copy(&w, result);
-    eng_status status = eng_buf_check(&text, "result", err);
-    if (status == ENG_OK && eng_str_ends(eng_str_of(to), ENG_STR(".html"))) {
-        eng_str html;
-        status = eng_report_html(eng_buf_view(&text), &html, err);
-        if (status == ENG_OK) {
-            status = eng_file_write(to, html, 0644, err);
-            eng_report_free(html);
-        }
-    } else if (status == ENG_OK) {
-        status = eng_file_write(to, eng_buf_view(&text), 0644, err);
-    }
-    eng_buf_clear(&text);
-    return status;
-}
-
 static eng_status run_eval(eng_cli *cli, eng_error *err)
 {
-    eng_buf questions;
+    eng_buf path;
     const eng_json *result = NULL;
-    const char *file = eng_cli_option_value(cli, "--questions");
-    if (!file)
-        return eng_fail(err, ENG_EUSAGE, "eval: expected --questions FILE");
-    eng_buf_init(&questions, QUESTIONS_MAX);
-    eng_status status = eng_file_read(file, QUESTIONS_MAX, &questions, err);
+    eng_buf_init(&path, 1 << 16);
+    eng_status status = path_of(cli, &path, err);
     if (status == ENG_OK)
-        status = evaluate(cli, eng_buf_view(&questions), &result, err);
-    eng_buf_clear(&questions);
+        status = eng_cli_ask_questions(cli, path.data, &result, err);
+    eng_buf_clear(&path);
     if (status == ENG_OK)
-        status = keep(cli, result, err);
+        status = eng_cli_keep_result(cli, result, err);
     if (status == ENG_OK)
         status = cli->json ? eng_cli_print_json(result, err) : show(cli, result, err);
     return status == ENG_OK ? against(cli, result, err) : status;

@@ -1,4 +1,4 @@
-/* engenho report: what an evaluation or a training found, as a page to look at. */
+/* engenho report: what an evaluation, a tuning or a training found, as a page to look at. */
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/commands.h"
@@ -33,7 +33,7 @@ static const eng_cli_option options[] = {
 const eng_cli_command eng_cmd_report = {
     .name = "report",
     .args = "FILE.json",
-    .summary = "shows the result of an evaluation or a training as a page of HTML",
+    .summary = "shows the result of an evaluation, a tuning or a training as a page of HTML",
     .text = "The page holds its tables and plots itself: it opens anywhere, without a network.",
     .example = "engenho report result.json --out result.html",
     .options = options,

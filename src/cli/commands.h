@@ -19,6 +19,7 @@ extern const eng_cli_command eng_cmd_backup;
 extern const eng_cli_command eng_cmd_restore;
 extern const eng_cli_command eng_cmd_doctor;
 extern const eng_cli_command eng_cmd_eval;
+extern const eng_cli_command eng_cmd_tune;
 extern const eng_cli_command eng_cmd_report;
 extern const eng_cli_command eng_cmd_train;
 extern const eng_cli_command eng_cmd_categorize;

@@ -147,6 +147,7 @@ eng_status eng_ingest_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_reembed_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_evaluate_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 eng_status eng_train_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
+eng_status eng_tune_run(eng_job_run *run, eng_error *err) ENG_MUST_CHECK;
 
 /* How far the run is (total 0: not known). False: stop. From any thread of the run. */
 bool eng_job_report(eng_job_run *run, uint64_t done, uint64_t total);

@@ -13,10 +13,15 @@
 enum { OWNER_ID = 16 };
 
 const eng_job_kind eng_job_kinds[] = {
-    {"backup", false, eng_backup_run},  {"doctor", true, eng_doctor_run},
-    {"pull", true, eng_pull_run},       {"ingest", true, eng_ingest_run},
-    {"reembed", true, eng_reembed_run}, {"evaluate", true, eng_evaluate_run},
-    {"train", true, eng_train_run},     {0},
+    {"backup", false, eng_backup_run},
+    {"doctor", true, eng_doctor_run},
+    {"pull", true, eng_pull_run},
+    {"ingest", true, eng_ingest_run},
+    {"reembed", true, eng_reembed_run},
+    {"evaluate", true, eng_evaluate_run},
+    {"train", true, eng_train_run},
+    {"tune", true, eng_tune_run},
+    {0},
 };
 
 const char *eng_job_state_name(eng_job_state state)

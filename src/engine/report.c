@@ -299,8 +299,11 @@ eng_status eng_report_of(const eng_json *result, eng_buf *out, eng_error *err)
         status = eng_report_evaluation(result, out, &arena, err);
     else if (eng_str_eq(kind, ENG_STR("text")))
         status = eng_report_training(result, out, &arena, err);
+    else if (eng_str_eq(kind, ENG_STR("tuning")))
+        status = eng_report_tuning(result, out, &arena, err);
     else
-        status = eng_fail(err, ENG_EINVALID, "this is no result of an evaluation or a training");
+        status = eng_fail(err, ENG_EINVALID,
+                          "this is no result of an evaluation, a tuning or a training");
     eng_arena_clear(&arena);
     return status == ENG_OK ? eng_buf_check(out, "a report", err) : status;
 }

@@ -67,10 +67,14 @@ eng_status eng_report_evaluation(const eng_json *result, eng_buf *out, eng_arena
                                  eng_error *err) ENG_MUST_CHECK;
 eng_status eng_report_training(const eng_json *result, eng_buf *out, eng_arena *arena,
                                eng_error *err) ENG_MUST_CHECK;
+eng_status eng_report_tuning(const eng_json *result, eng_buf *out, eng_arena *arena,
+                             eng_error *err) ENG_MUST_CHECK;
+/* The measures of a run as bars with their intervals. */
+void eng_report_measures(eng_report *r, const eng_json *run, eng_str caption);
 
 /*
- * The page of an evaluation's or a training's result, which its "kind" tells apart. ENG_EINVALID where it
- * is neither.
+ * The page of an evaluation's, a training's or a tuning's result, which its "kind" tells apart.
+ * ENG_EINVALID where it is none of them.
  */
 eng_status eng_report_of(const eng_json *result, eng_buf *out, eng_error *err) ENG_MUST_CHECK;
 

@@ -26,7 +26,7 @@ static const eng_json *measure_of(const eng_json *run, size_t i)
                              measures[i].key);
 }
 
-static void bars_of(eng_report *r, const eng_json *run, eng_str caption)
+void eng_report_measures(eng_report *r, const eng_json *run, eng_str caption)
 {
     eng_report_bar bars[MEASURES];
     const eng_json *intervals = eng_report_member(run, "intervals");
@@ -146,8 +146,8 @@ eng_status eng_report_evaluation(const eng_json *result, eng_buf *out, eng_arena
     eng_report_text(&r,
                     ENG_STR("The thin line is where 95 of 100 samples of as many questions lie."));
     for (size_t i = 0; i < eng_json_count(runs); i++)
-        bars_of(&r, eng_json_at(runs, i),
-                eng_json_text(eng_report_member(eng_json_at(runs, i), "name")));
+        eng_report_measures(&r, eng_json_at(runs, i),
+                            eng_json_text(eng_report_member(eng_json_at(runs, i), "name")));
     status = runs_table(&r, runs, arena, err);
     if (status == ENG_OK && eng_json_count(runs) > 1)
         status = trade_off(&r, runs, arena, err);

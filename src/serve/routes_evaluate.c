@@ -1,4 +1,4 @@
-/* Evaluation: questions whose answers are known, asked as a job. */
+/* Evaluation and tuning: questions whose answers are known, asked as a job. */
 #include "base/error.h"
 #include "serve/routes.h"
 
@@ -91,6 +91,55 @@ static eng_status handle_evaluate(eng_request *req, eng_reply *out, eng_error *e
     return status == ENG_OK ? eng_say_job(out, job) : status;
 }
 
+/* ---- Tuning ---- */
+
+static const eng_field tune_query[] = {
+    {"apply", ENG_BOOL, .preset = "false",
+     .doc = "Whether what is better takes the place of what is there; otherwise it is told, and "
+            "nothing is changed."},
+    {"chunk", ENG_TEXT, .max = LIST_CHARS,
+     .doc = "Ways of cutting to try, as in an evaluation; \"none\": only the one there is. Without "
+            "it some that are usual, in collections of up to 20,000 passages.",
+     .example = "\"200/20,400/40\""},
+    {0},
+};
+
+static eng_status handle_tune(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_str chunks[RUNS_MAX];
+    int64_t job;
+    eng_tune what = {.chunks = chunks, .apply = eng_req_bool(req, "apply")};
+    eng_status status = names_of(req, "chunk", chunks, &what.chunk_count, err);
+    if (status == ENG_OK && what.chunk_count == 1 && eng_str_eq(chunks[0], ENG_STR("none"))) {
+        what.chunk_count = 0;
+        what.same_chunk = true;
+    }
+    if (status == ENG_OK)
+        status = eng_exchange_body(eng_req_exchange(req), &what.questions, err);
+    if (status == ENG_OK)
+        status = eng_tune_begin(eng_req_engine(req), eng_req_path(req, "c"), &what, &job, err);
+    return status == ENG_OK ? eng_say_job(out, job) : status;
+}
+
+static eng_status handle_rollback(eng_request *req, eng_reply *out, eng_error *err)
+{
+    eng_collection *c = NULL;
+    int64_t job;
+    eng_status status = eng_tune_rollback(eng_req_engine(req), eng_req_path(req, "c"), &job, &c,
+                                          err);
+    if (status < 0)
+        return status;
+    eng_json_writer *w = eng_reply_json(out);
+    eng_write_collection(w, c);
+    if (job) {
+        eng_json_name(w, ENG_STR("job"));
+        eng_json_int(w, job);
+    }
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
+}
+
 const eng_route eng_routes_evaluate[] = {
     {ENG_POST, "/v1/collections/{c}/evaluate", ENG_ROLE_WRITE, NULL, eng_job_begun_shape,
      handle_evaluate,
@@ -100,5 +149,17 @@ const eng_route eng_routes_evaluate[] = {
      .body_max = BODY_MAX, .fails = "404 413 415 422",
      .example = "{\"question\": \"Qual o prazo de entrega?\", \"facts\": [[\"7 dias\"]],"
                 " \"document\": \"entrega\"}"},
+    {ENG_POST, "/v1/collections/{c}/tune", ENG_ROLE_WRITE, NULL, eng_job_begun_shape, handle_tune,
+     "Looks for settings and a way of cutting that answer questions whose answers are known better "
+     "than those there are, by more than chance: a job.",
+     .query = tune_query, .status = 202, .where = ENG_ON_WORKER, .takes = ENG_TAKES_NDJSON,
+     .body_max = BODY_MAX, .fails = "404 413 415 422",
+     .example = "{\"question\": \"Qual o prazo de entrega?\", \"facts\": [[\"7 dias\"]],"
+                " \"document\": \"entrega\"}"},
+    {ENG_POST, "/v1/collections/{c}/tune/rollback", ENG_ROLE_WRITE, NULL,
+     eng_collection_changed_shape, handle_rollback,
+     "Goes back to the settings and the way of cutting that a collection had before they were last "
+     "changed.",
+     .where = ENG_ON_WORKER, .fails = "404 409"},
     {0},
 };
