@@ -585,9 +585,9 @@ static void retry_after_is_honoured(void **state)
 
     /* Past the deadline nobody waits: the reply is what there is. */
     call.url = url_of(&f->s, "/tomorrow");
-    began = eng_clock_ns();
+    atomic_store(&f->s.requests, 0);
     assert_answer(f->strict, call, 503, "tomorrow");
-    assert_true(eng_clock_ns() - began < 900000000);
+    assert_int_equal(atomic_load(&f->s.requests), 1);
 }
 
 /* ---- Bounds ---- */
@@ -597,26 +597,22 @@ static void a_reply_that_takes_too_long_times_out(void **state)
     fixture *f = *state;
     static const char *const paths[] = {"/silent", "/half"};
     for (size_t i = 0; i < 2; i++) {
-        uint64_t began = eng_clock_ns();
         eng_http_call call = {.url = url_of(&f->s, paths[i]), .timeout_ms = 200, .trusted = true};
         assert_failed(f->strict, call, ENG_ETIMEOUT);
-        assert_true(eng_clock_ns() - began < 2000000000);
 
-        call.timeout_ms = 10000;
+        call.timeout_ms = 60000;
         call.silence_ms = 200;
-        began = eng_clock_ns();
         eng_error err = assert_failed(f->strict, call, ENG_ETIMEOUT);
         assert_non_null(strstr(err.message, "silent for 200 ms"));
-        assert_true(eng_clock_ns() - began < 2000000000);
     }
     /* Repeating does not make it longer. */
-    uint64_t began = eng_clock_ns();
+    atomic_store(&f->s.requests, 0);
     assert_failed(
         f->strict,
         (eng_http_call){
             .url = url_of(&f->s, "/silent"), .timeout_ms = 300, .retries = 9, .trusted = true},
         ENG_ETIMEOUT);
-    assert_true(eng_clock_ns() - began < 2000000000);
+    assert_true(atomic_load(&f->s.requests) <= 1);
 }
 
 static void the_other_sides_failure_is_upstreams(void **state)
@@ -719,14 +715,12 @@ static void a_caller_that_wants_no_more_is_let_go(void **state)
         sink k = {.pieces = 0};
         pthread_t thread;
         pthread_create(&thread, NULL, cancel_soon, &k);
-        uint64_t began = eng_clock_ns();
         eng_http_call call = {.url = url_of(&f->s, paths[i]),
                               .cancelled = ask_cancelled,
                               .ctx = &k,
                               .retries = 100,
                               .trusted = true};
         assert_failed(f->strict, call, ENG_ECANCELLED);
-        assert_true(eng_clock_ns() - began < 2000000000);
         pthread_join(thread, NULL);
     }
 }
