@@ -10,7 +10,7 @@ from help import QUIET, Server, add_key, equal, expect, key_names, serves, waits
 
 SLOW = 500
 SLOW_SECONDS = 12           # longer than a head may take
-SLOWEST_MS = 250            # for somebody else, on a machine that runs other tests too
+SLOWEST_MS = 2000           # for somebody else, on a machine that runs other tests too; held up, it is 20 s
 NEVER_READ_KIB = 128 * 1024  # a reply of 1.4 MB for each of them, and what sanitizers add
 DOCS = "/docs/swagger-ui-bundle.js"
 
