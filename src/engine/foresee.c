@@ -220,11 +220,29 @@ static void put_csv(run *r, size_t row)
         if (j >= r->about->count)
             put_number(&r->out, r->probabilities[row * r->shares + share]);
         else if (classes)
-            put_class(r, r->predicted[row], NULL);
+            put_class(r, r->predicted[row * r->about->count + j], NULL);
         else
             put_number(&r->out, r->predicted[row * r->about->count + j]);
     }
     eng_buf_byte(&r->out, '\n');
+}
+
+/* Of several outputs a list each. */
+static void put_shares(const run *r, size_t row, eng_json_writer *w)
+{
+    const size_t *ends = r->about->class_ends;
+    size_t output = 0;
+    eng_json_open(w, '[');
+    for (size_t j = 0; j < r->shares; j++) {
+        if (ends && j == (output ? ends[output - 1] : 0))
+            eng_json_open(w, '[');
+        eng_json_double(w, r->probabilities[row * r->shares + j]);
+        if (ends && j + 1 == ends[output]) {
+            eng_json_close(w, ']');
+            output++;
+        }
+    }
+    eng_json_close(w, ']');
 }
 
 static void put_line(run *r, size_t row)
@@ -248,10 +266,7 @@ static void put_line(run *r, size_t row)
             eng_json_close(&w, ']');
         if (r->shares) {
             eng_json_name(&w, ENG_STR("probabilities"));
-            eng_json_open(&w, '[');
-            for (size_t j = 0; j < r->shares; j++)
-                eng_json_double(&w, r->probabilities[row * r->shares + j]);
-            eng_json_close(&w, ']');
+            put_shares(r, row, &w);
         }
     }
     eng_json_close(&w, '}');

@@ -92,6 +92,7 @@ static bool describe_table(eng_predictor *p)
     p->info.input_count = count;
     p->info.classes = classes;
     p->info.class_count = about->class_count;
+    p->info.class_ends = about->class_ends;
     p->info.classifies = about->task == ENG_PLAN_CLASSIFICATION;
     p->info.outputs = about->count;
     p->info.has_shares = shares;

@@ -32,11 +32,12 @@
 #include "base/str.h"
 
 enum {
-    ENG_PLAN_VERSION = 1,       /* of the operators: a plan of another version is made anew */
+    ENG_PLAN_VERSION = 2,       /* of the operators: a plan of another version is made anew */
     ENG_PLAN_INPUTS = 65536,    /* fields */
     ENG_PLAN_COLUMNS = 1 << 22, /* all columns that operators make */
     ENG_PLAN_CLASSES = 65536,
     ENG_PLAN_DEPTH = 4096,     /* of a tree */
+    ENG_PLAN_SPLINE = 16,      /* the degree of a spline */
     ENG_PLAN_NONE = 0xffffffff /* what operators return after a failure; may be passed on */
 };
 
@@ -119,7 +120,8 @@ uint32_t eng_plan_constant(eng_plan_builder *b, double value);
     X(ENG_PLAN_YEO_JOHNSON_BACK, "yeo_johnson_back", 1)                                            \
     X(ENG_PLAN_BOX_COX_BACK, "box_cox_back", 1)                                                    \
     X(ENG_PLAN_NORMAL_QUANTILE, "normal_quantile", 0) /* of scipy.special.ndtri */                 \
-    X(ENG_PLAN_NORMAL_SHARE, "normal_share", 0)       /* its inverse */
+    X(ENG_PLAN_NORMAL_SHARE, "normal_share", 0)       /* its inverse */                            \
+    X(ENG_PLAN_ERF, "erf", 0)
 
 typedef enum {
 #define ENG_PLAN_MAP_VALUE(name, text, constants) name,
@@ -178,6 +180,7 @@ typedef enum {
     ENG_PLAN_LESSER,
     ENG_PLAN_IS_LESS, /* 1 or 0 */
     ENG_PLAN_IS_EQUAL,
+    ENG_PLAN_WHERE_NAN, /* z where x is NaN, else x */
     ENG_PLAN_OP_COUNT
 } eng_plan_op;
 uint32_t eng_plan_pairs(eng_plan_builder *b, eng_plan_op op, const uint32_t *x, const uint32_t *z,
@@ -221,6 +224,8 @@ typedef enum {
     ENG_PLAN_POLY,      /* (gamma * x v + coef0) ^ degree */
     ENG_PLAN_TANH_OF,   /* tanh(gamma * x v + coef0) */
     ENG_PLAN_DISTANCE2, /* |x - v|^2 */
+    ENG_PLAN_DISTANCE1, /* the sum of |x - v| */
+    ENG_PLAN_LAPLACE,   /* exp(-gamma * that sum) */
     ENG_PLAN_KERNEL_COUNT
 } eng_plan_kernel;
 typedef struct {
@@ -242,16 +247,40 @@ typedef enum {
 uint32_t eng_plan_vote(eng_plan_builder *b, eng_plan_voting how, const uint32_t *x, size_t k);
 
 /* The k nearest of `count` points[count][n], by Minkowski's distance of degree p (infinity too); their
- * values[count][width] averaged, plainly or by 1 / distance. Of equal ones the first. */
+ * values[count][width] averaged, each weighed so. Of equal ones the first. */
+typedef enum {
+    ENG_PLAN_ALIKE,
+    ENG_PLAN_BY_DISTANCE, /* 1 / distance; where some distance is 0, those alone */
+    ENG_PLAN_BY_SQUARE, /* the same of the distance's square: of unit vectors it is 1 - cosine, doubled */
+    ENG_PLAN_REACH, /* alike; of the first value, where it is less than the distance, the distance */
+    ENG_PLAN_WEIGHING_COUNT
+} eng_plan_weighing;
 typedef struct {
     const double *points;
     const double *values;
     size_t count, width, k;
     double p;
-    bool by_distance;
+    eng_plan_weighing weighing;
 } eng_plan_points;
 uint32_t eng_plan_nearest(eng_plan_builder *b, const uint32_t *x, size_t n,
                           const eng_plan_points *points);
+
+/* n columns of n: what is NaN becomes the average of that column in the k nearest of points[count][n]
+ * that have it, `values` where none has. Distances are of the columns that both have, scaled up to n. */
+uint32_t eng_plan_fill(eng_plan_builder *b, const uint32_t *x, size_t n,
+                       const eng_plan_points *points);
+
+/* The B-splines of a degree over knots that do not fall: count - degree - 1 columns, less `degree` where
+ * they are periodic. NaN: all are 0. */
+typedef enum {
+    ENG_PLAN_ONWARD,   /* beyond the first and the last inner knot their polynomials go on */
+    ENG_PLAN_LEVEL,    /* they stay what they are there */
+    ENG_PLAN_STRAIGHT, /* they go on as straight lines */
+    ENG_PLAN_PERIODIC,
+    ENG_PLAN_BEYOND_COUNT
+} eng_plan_beyond;
+uint32_t eng_plan_spline(eng_plan_builder *b, uint32_t x, const double *knots, size_t count,
+                         size_t degree, eng_plan_beyond beyond);
 
 /* ---- Texts --------------------------------------------------------------------------------------- */
 
@@ -342,7 +371,7 @@ uint32_t eng_plan_forest_end(eng_plan_forest *f);
 /* ---- Results ------------------------------------------------------------------------------------- */
 
 typedef enum {
-    ENG_PLAN_REGRESSION,
+    ENG_PLAN_REGRESSION,     /* numbers; with shares too where they are 0 and 1 of several labels */
     ENG_PLAN_CLASSIFICATION, /* predicted holds the number of a class; a number out of range is a bug */
     ENG_PLAN_TRANSFORM
 } eng_plan_task;
@@ -365,6 +394,9 @@ typedef struct {
     const uint32_t *shares; /* probabilities, one a class; NULL: none */
     const eng_plan_label *classes;
     size_t class_count;
+    /* [count], of several outputs of classes: where those of each end in `classes`, in which all of what
+     * is predicted counts. NULL: there is one output, or they are no classes. */
+    const size_t *class_ends;
     eng_str format; /* "xgboost", "lightgbm", "scikit-learn" ... */
     eng_str about;  /* what it is, for people: "XGBClassifier, 50 trees" */
 } eng_plan_results;

@@ -283,6 +283,23 @@ uint32_t eng_plan_polynomial(eng_plan_builder *b, const uint32_t *x, size_t n,
     return eng_plan_emit(b, (eng_plan_step){.code = OP_POLYNOMIAL, .count = terms}, x, n, m, data);
 }
 
+/* knots[count]; extra: the degree */
+uint32_t eng_plan_spline(eng_plan_builder *b, uint32_t x, const double *knots, size_t count,
+                         size_t degree, eng_plan_beyond beyond)
+{
+    size_t data = eng_plan_data(b), fold = beyond == ENG_PLAN_PERIODIC ? degree : 0;
+    if (!rises(knots, count) || degree > ENG_PLAN_SPLINE || count > ENG_PLAN_COLUMNS ||
+        count < 2 * degree + 2 || count - degree - 1 <= fold)
+        return eng_plan_fail(b, ENG_EMALFORMED, "splines of degree %zu over %zu knots", degree,
+                             count);
+    put_numbers(b, knots, count);
+    eng_plan_step step = {.code = OP_SPLINE,
+                          .fn = (uint8_t)beyond,
+                          .count = (uint32_t)count,
+                          .extra = (uint32_t)degree};
+    return eng_plan_emit(b, step, &x, 1, count - degree - 1 - fold, data);
+}
+
 uint32_t eng_plan_pairs(eng_plan_builder *b, eng_plan_op op, const uint32_t *x, const uint32_t *z,
                         size_t n)
 {
@@ -354,11 +371,30 @@ uint32_t eng_plan_nearest(eng_plan_builder *b, const uint32_t *x, size_t n,
     put_numbers(b, points->points, total);
     put_numbers(b, points->values, values);
     eng_plan_step step = {.code = OP_NEAREST,
-                          .flags = points->by_distance,
+                          .flags = (uint8_t)points->weighing,
                           .count = (uint32_t)points->count,
                           .extra = (uint32_t)points->k,
                           .k = {points->p}};
     return eng_plan_emit(b, step, x, n, points->width, data);
+}
+
+/* values[n], points[count][n]; extra: k */
+uint32_t eng_plan_fill(eng_plan_builder *b, const uint32_t *x, size_t n,
+                       const eng_plan_points *points)
+{
+    size_t data = eng_plan_data(b), total;
+    if (points->k == 0 || points->k > points->count)
+        return eng_plan_fail(b, ENG_EMALFORMED, "the %zu nearest of %zu points", points->k,
+                             points->count);
+    if (!eng_mul(n, points->count, &total) || points->count > UINT32_MAX)
+        return eng_plan_fail(b, ENG_ETOOBIG, "too many points");
+    put_numbers(b, points->values, n);
+    put_numbers(b, points->points, total);
+    eng_plan_step step = {.code = OP_FILL,
+                          .flags = (uint8_t)points->weighing,
+                          .count = (uint32_t)points->count,
+                          .extra = (uint32_t)points->k};
+    return eng_plan_emit(b, step, x, n, n, data);
 }
 
 /* ---- Results ---- */
@@ -389,12 +425,33 @@ static bool copy_classes(eng_plan_builder *b, const eng_plan_label *from, size_t
     return true;
 }
 
+/* Of several outputs each has classes of its own. */
+static bool good_ends(const eng_plan_results *r)
+{
+    if (r->task != ENG_PLAN_CLASSIFICATION || r->count == 1)
+        return !r->class_ends;
+    for (size_t i = 0; r->class_ends && i < r->count; i++)
+        if (r->class_ends[i] <= (i ? r->class_ends[i - 1] : 0))
+            return false;
+    return r->class_ends && r->class_ends[r->count - 1] == r->class_count;
+}
+
+static bool copy_ends(eng_plan_builder *b, const eng_plan_results *r)
+{
+    size_t *to = r->class_ends ? eng_arena_array(&b->arena, r->count, sizeof *to) : NULL;
+    if (to)
+        memcpy(to, r->class_ends, r->count * sizeof *to);
+    b->result.class_ends = to;
+    return to || !r->class_ends;
+}
+
 void eng_plan_result(eng_plan_builder *b, const eng_plan_results *results)
 {
     if (b->failure.status < 0)
         return;
     if (results->count == 0 || results->class_count > ENG_PLAN_CLASSES ||
-        (results->task == ENG_PLAN_CLASSIFICATION) != (results->class_count > 0)) {
+        (results->task == ENG_PLAN_CLASSIFICATION && !results->class_count) ||
+        (results->class_count && results->task == ENG_PLAN_TRANSFORM) || !good_ends(results)) {
         eng_plan_fail(b, ENG_EMALFORMED, "a model of %zu results and %zu classes", results->count,
                       results->class_count);
         return;
@@ -404,7 +461,7 @@ void eng_plan_result(eng_plan_builder *b, const eng_plan_results *results)
                                       results->format.ptr ? results->format : ENG_STR(""));
     b->result.about = eng_arena_copy(&b->arena, results->about.ptr ? results->about : ENG_STR(""));
     if (!b->result.format.ptr || !b->result.about.ptr ||
-        !copy_classes(b, results->classes, results->class_count)) {
+        !copy_classes(b, results->classes, results->class_count) || !copy_ends(b, results)) {
         eng_plan_fail(b, ENG_ENOMEM, "a model: out of memory");
         return;
     }

@@ -111,7 +111,12 @@ static bool fits(const eng_plan_bound *b)
                s->n == s->m * (s->m - 1) / 2 && s->size == 0;
     case OP_NEAREST:
         return s->extra > 0 && s->extra <= s->count && s->k[0] > 0 &&
-               holds(b, s->count, (size_t)s->n + s->m, 0, 0);
+               s->flags < ENG_PLAN_WEIGHING_COUNT && holds(b, s->count, (size_t)s->n + s->m, 0, 0);
+    case OP_FILL:
+        return s->extra > 0 && s->extra <= s->count && s->flags <= ENG_PLAN_BY_DISTANCE &&
+               s->n == s->m && holds(b, s->count, s->n, s->n, 0);
+    case OP_SPLINE:
+        return eng_plan_check_spline(b);
     default:
         return false;
     }

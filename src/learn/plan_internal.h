@@ -42,6 +42,8 @@ typedef enum {
     OP_NEAREST,
     OP_FOREST,
     OP_TEXTS,
+    OP_FILL,
+    OP_SPLINE,
     OP_COUNT
 } eng_plan_code;
 
@@ -267,6 +269,9 @@ void eng_plan_run_map(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_similarity(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_vote(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_nearest(const eng_plan_bound *b, const eng_plan_run *r);
+void eng_plan_run_fill(const eng_plan_bound *b, const eng_plan_run *r);
+bool eng_plan_check_spline(const eng_plan_bound *b);
+void eng_plan_run_spline(const eng_plan_bound *b, const eng_plan_run *r);
 eng_status eng_plan_check_texts(const eng_plan_bound *b, const eng_plan_head *head, eng_error *err);
 eng_status eng_plan_run_texts(const eng_plan_bound *b, const eng_plan_run *r);
 void eng_plan_run_forest(const eng_plan_bound *b, const eng_plan_run *r);

@@ -233,6 +233,9 @@ static void map_column(eng_plan_fn fn, const double *x, double *y, size_t rows, 
     case ENG_PLAN_NORMAL_SHARE:
         EACH(0.5 * erfc(-v / 1.41421356237309504880));
         break;
+    case ENG_PLAN_ERF:
+        EACH(erf(v));
+        break;
     case ENG_PLAN_MAP_COUNT:
         break;
     }

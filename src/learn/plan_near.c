@@ -23,22 +23,42 @@ static double distance2(const eng_plan_bound *b, const eng_plan_run *r, size_t r
     return sum;
 }
 
+static double distance1(const eng_plan_bound *b, const eng_plan_run *r, size_t row, const double *v)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < b->step->n; i++)
+        sum += fabs(eng_plan_col(r, b->in[i])[row] - v[i]);
+    return sum;
+}
+
+static double similarity(const eng_plan_bound *b, const eng_plan_run *r, size_t row,
+                         const double *v)
+{
+    const double *k = (const double *)(const void *)b->data;
+    switch ((eng_plan_kernel)b->step->fn) {
+    case ENG_PLAN_RBF:
+        return exp(-k[0] * distance2(b, r, row, v));
+    case ENG_PLAN_POLY:
+        return pow(k[0] * product(b, r, row, v) + k[1], k[2]);
+    case ENG_PLAN_TANH_OF:
+        return tanh(k[0] * product(b, r, row, v) + k[1]);
+    case ENG_PLAN_DISTANCE1:
+        return distance1(b, r, row, v);
+    case ENG_PLAN_LAPLACE:
+        return exp(-k[0] * distance1(b, r, row, v));
+    default:
+        return distance2(b, r, row, v);
+    }
+}
+
 void eng_plan_run_similarity(const eng_plan_bound *b, const eng_plan_run *r)
 {
     const double *k = (const double *)(const void *)b->data;
     for (uint32_t j = 0; j < b->step->m; j++) {
         const double *v = k + 4 + (size_t)j * b->step->n;
         double *y = eng_plan_col(r, b->step->out + j);
-        for (size_t i = 0; i < r->rows; i++) {
-            if (b->step->fn == ENG_PLAN_RBF)
-                y[i] = exp(-k[0] * distance2(b, r, i, v));
-            else if (b->step->fn == ENG_PLAN_POLY)
-                y[i] = pow(k[0] * product(b, r, i, v) + k[1], k[2]);
-            else if (b->step->fn == ENG_PLAN_TANH_OF)
-                y[i] = tanh(k[0] * product(b, r, i, v) + k[1]);
-            else
-                y[i] = distance2(b, r, i, v);
-        }
+        for (size_t i = 0; i < r->rows; i++)
+            y[i] = similarity(b, r, i, v);
     }
 }
 
@@ -188,6 +208,17 @@ static void find_nearest(const eng_plan_bound *b, const eng_plan_run *r, size_t 
     }
 }
 
+/* What a neighbour counts. One that lies on points is like them alone. */
+static double weight_of(const eng_plan_step *s, const near *best, uint32_t i)
+{
+    double d = best[i].distance;
+    if (s->flags != ENG_PLAN_BY_DISTANCE && s->flags != ENG_PLAN_BY_SQUARE)
+        return 1;
+    if (best[0].distance == 0)
+        return d == 0;
+    return 1 / (s->flags == ENG_PLAN_BY_SQUARE ? d : whole_distance(s, d));
+}
+
 void eng_plan_run_nearest(const eng_plan_bound *b, const eng_plan_run *r)
 {
     const eng_plan_step *s = b->step;
@@ -195,20 +226,84 @@ void eng_plan_run_nearest(const eng_plan_bound *b, const eng_plan_run *r)
     near *best = r->temporary;
     for (size_t row = 0; row < r->rows; row++) {
         find_nearest(b, r, row, best);
-        /* One that lies on points is like them alone. */
-        bool on_it = s->flags && best[0].distance == 0;
         double total = 0;
         for (uint32_t j = 0; j < s->m; j++)
             eng_plan_col(r, s->out + j)[row] = 0;
         for (uint32_t i = 0; i < s->extra; i++) {
-            double w = 1;
-            if (s->flags)
-                w = on_it ? best[i].distance == 0 : 1 / whole_distance(s, best[i].distance);
+            double w = weight_of(s, best, i);
+            const double *own = values + (size_t)best[i].point * s->m;
             total += w;
-            for (uint32_t j = 0; j < s->m; j++)
-                eng_plan_col(r, s->out + j)[row] += w * values[(size_t)best[i].point * s->m + j];
+            for (uint32_t j = 0; j < s->m; j++) {
+                double v = own[j];
+                if (s->flags == ENG_PLAN_REACH && j == 0)
+                    v = fmax(v, whole_distance(s, best[i].distance));
+                eng_plan_col(r, s->out + j)[row] += w * v;
+            }
         }
         for (uint32_t j = 0; j < s->m; j++)
             eng_plan_col(r, s->out + j)[row] /= total;
+    }
+}
+
+/* ---- What is missing, from neighbours ---- */
+
+/* Of the columns that both have, scaled up to all; NaN where they share none. */
+static double part_distance(const eng_plan_bound *b, const eng_plan_run *r, size_t row,
+                            const double *v)
+{
+    double sum = 0;
+    uint32_t both = 0;
+    for (uint32_t i = 0; i < b->step->n; i++) {
+        double d = eng_plan_col(r, b->in[i])[row] - v[i];
+        if (isnan(d))
+            continue;
+        sum += d * d;
+        both++;
+    }
+    return both ? sqrt(sum / both * b->step->n) : (double)NAN;
+}
+
+static uint32_t find_donors(const eng_plan_bound *b, const eng_plan_run *r, size_t row,
+                            uint32_t column, near *best)
+{
+    const eng_plan_step *s = b->step;
+    const double *points = (const double *)(const void *)b->data + s->n;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const double *v = points + (size_t)i * s->n;
+        double d = isnan(v[column]) ? (double)NAN : part_distance(b, r, row, v);
+        if (isnan(d) || (held == s->extra && !(d < best[held - 1].distance)))
+            continue;
+        uint32_t at = held < s->extra ? held++ : held - 1;
+        for (; at > 0 && d < best[at - 1].distance; at--)
+            best[at] = best[at - 1];
+        best[at] = (near){.distance = d, .point = i};
+    }
+    return held;
+}
+
+void eng_plan_run_fill(const eng_plan_bound *b, const eng_plan_run *r)
+{
+    const eng_plan_step *s = b->step;
+    const double *instead = (const double *)(const void *)b->data, *points = instead + s->n;
+    near *best = r->temporary;
+    for (uint32_t j = 0; j < s->m; j++) {
+        const double *x = eng_plan_col(r, b->in[j]);
+        double *y = eng_plan_col(r, s->out + j);
+        for (size_t row = 0; row < r->rows; row++) {
+            y[row] = x[row];
+            if (!isnan(x[row]))
+                continue;
+            uint32_t held = find_donors(b, r, row, j, best);
+            double sum = 0, total = 0;
+            for (uint32_t i = 0; i < held; i++) {
+                double w = 1;
+                if (s->flags == ENG_PLAN_BY_DISTANCE)
+                    w = best[0].distance == 0 ? best[i].distance == 0 : 1 / best[i].distance;
+                sum += w * points[(size_t)best[i].point * s->n + j];
+                total += w;
+            }
+            y[row] = held ? sum / total : instead[j];
+        }
     }
 }

@@ -213,9 +213,9 @@ const eng_plan_results *eng_plan_about(const eng_plan *p, bool *has_shares)
 /* ---- For people ---- */
 
 static const char *const names[OP_COUNT] = {
-    "constant",   "map",        "lookup",  "one-hot", "bins",   "interpolate",
-    "linear",     "polynomial", "pairs",   "reduce",  "median", "share",
-    "similarity", "vote",       "nearest", "forest",  "texts"};
+    "constant",   "map",    "lookup", "one-hot", "bins",  "interpolate", "linear",
+    "polynomial", "pairs",  "reduce", "median",  "share", "similarity",  "vote",
+    "nearest",    "forest", "texts",  "fill",    "spline"};
 
 void eng_plan_describe(const eng_plan *p, eng_buf *out)
 {

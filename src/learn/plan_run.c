@@ -133,6 +133,8 @@ static double of_two(eng_plan_op op, double x, double z)
         return isnan(x) || x < z ? x : z;
     case ENG_PLAN_IS_LESS:
         return x < z;
+    case ENG_PLAN_WHERE_NAN:
+        return isnan(x) ? z : x;
     default:
         return x == z;
     }
@@ -362,6 +364,7 @@ size_t eng_plan_temporary(const eng_plan_bound *b, size_t rows)
     case OP_VOTE:
         return ((size_t)s->m * s->m + 2 * (size_t)s->m) * sizeof(double);
     case OP_NEAREST:
+    case OP_FILL:
         return (size_t)s->extra * 16;
     case OP_FOREST:
         return forest_room(b, rows);
@@ -423,6 +426,12 @@ static eng_status run_step(const eng_plan_bound *b, const eng_plan_run *r)
         break;
     case OP_TEXTS:
         return eng_plan_run_texts(b, r);
+    case OP_FILL:
+        eng_plan_run_fill(b, r);
+        break;
+    case OP_SPLINE:
+        eng_plan_run_spline(b, r);
+        break;
     case OP_COUNT:
         break;
     }
@@ -507,11 +516,16 @@ static void give(const eng_plan_run *r, uint32_t list, size_t n, double *out)
 }
 
 /* A number that is no class would be a bug of an importer; what comes is always one of them. */
-static void keep_in_classes(const eng_plan *p, double *predicted, size_t n)
+static void keep_in_classes(const eng_plan *p, double *predicted, size_t rows)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!(predicted[i] >= 0 && predicted[i] < p->head->class_count))
-            predicted[i] = 0;
+    size_t n = p->head->count;
+    const size_t *ends = p->about.class_ends;
+    for (size_t i = 0; i < rows * n; i++) {
+        double first = ends && i % n ? (double)ends[i % n - 1] : 0;
+        if (!(predicted[i] >= first &&
+              predicted[i] < (double)(ends ? ends[i % n] : p->head->class_count)))
+            predicted[i] = first;
+    }
 }
 
 eng_status eng_plan_predict(const eng_plan *p, const eng_plan_column *columns, size_t rows,
@@ -538,6 +552,6 @@ eng_status eng_plan_predict(const eng_plan *p, const eng_plan_column *columns, s
             give(&r, p->head->shares, p->head->class_count, shares);
     }
     if (p->head->task == ENG_PLAN_CLASSIFICATION)
-        keep_in_classes(p, predicted, rows * p->head->count);
+        keep_in_classes(p, predicted, rows);
     return ENG_OK;
 }

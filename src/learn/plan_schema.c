@@ -63,6 +63,13 @@ eng_status eng_plan_print_schema(const eng_plan_builder *b, eng_buf *out, eng_er
     for (size_t i = 0; i < b->result.class_count; i++)
         put_label(&w, &b->result.classes[i]);
     eng_json_close(&w, ']');
+    if (b->result.class_ends) {
+        eng_json_name(&w, ENG_STR("ends"));
+        eng_json_open(&w, '[');
+        for (size_t i = 0; i < b->result.count; i++)
+            eng_json_uint(&w, b->result.class_ends[i]);
+        eng_json_close(&w, ']');
+    }
     eng_json_close(&w, '}');
     return eng_buf_check(out, "the fields of a model", err);
 }
@@ -142,6 +149,25 @@ static eng_status read_classes(eng_plan *p, const eng_json *v, eng_error *err)
     return ENG_OK;
 }
 
+static eng_status read_ends(eng_plan *p, const eng_json *v, eng_error *err)
+{
+    size_t n = p->head->count, last = 0;
+    if (p->head->task != ENG_PLAN_CLASSIFICATION || n == 1)
+        return v ? damaged(err, "outputs are none of classes") : ENG_OK;
+    size_t *to = eng_arena_array(&p->arena, n, sizeof *to);
+    if (!to)
+        return eng_fail(err, ENG_ENOMEM, "a model: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        double end = 0;
+        if (!eng_json_number(eng_json_at(v, i), &end) || !(end > (double)last) ||
+            end > (double)p->head->class_count)
+            return damaged(err, "outputs have classes that are not there");
+        to[i] = last = (size_t)end;
+    }
+    p->about.class_ends = to;
+    return last == p->head->class_count ? ENG_OK : damaged(err, "outputs leave classes over");
+}
+
 eng_status eng_plan_read_schema(eng_plan *p, eng_str text, eng_error *err)
 {
     const eng_json *root;
@@ -158,6 +184,8 @@ eng_status eng_plan_read_schema(eng_plan *p, eng_str text, eng_error *err)
         status = read_field(p, eng_json_at(fields, i), &p->fields[i], err);
     if (status == ENG_OK)
         status = read_classes(p, eng_json_get(root, ENG_STR("classes")), err);
+    if (status == ENG_OK)
+        status = read_ends(p, eng_json_get(root, ENG_STR("ends")), err);
     p->about.format = eng_json_text(eng_json_get(root, ENG_STR("format")));
     p->about.about = eng_json_text(eng_json_get(root, ENG_STR("about")));
     return status;

@@ -6,8 +6,10 @@
 /* ---- By name -------------------------------------------------------------------------------------- */
 
 static const eng_sk_row *const tables[] = {
-    eng_sk_linear_rows, eng_sk_tree_rows,    eng_sk_meta_rows,  eng_sk_near_rows, eng_sk_scale_rows,
-    eng_sk_encode_rows, eng_sk_compose_rows, eng_sk_boost_rows, eng_sk_text_rows};
+    eng_sk_linear_rows,  eng_sk_tree_rows,  eng_sk_meta_rows,   eng_sk_near_rows,
+    eng_sk_several_rows, eng_sk_scale_rows, eng_sk_encode_rows, eng_sk_compose_rows,
+    eng_sk_boost_rows,   eng_sk_text_rows,  eng_sk_gauss_rows,  eng_sk_process_rows,
+    eng_sk_matrix_rows,  eng_sk_impute_rows};
 
 const eng_sk_row *eng_sk_find(const eng_py *e)
 {
@@ -160,13 +162,37 @@ static bool count_features(const eng_py *e, size_t *out, const eng_py **names)
             *out = eng_py_is(many, ENG_PY_ARRAY) ? many->as.array->count : eng_py_count(many);
             return true;
         }
-        if (eng_py_is_a(e, "LabelEncoder") ||
+        if (eng_py_is_a(e, "LabelEncoder") || eng_py_is_a(e, "IsotonicRegression") ||
             eng_str_ends(eng_py_class(e), ENG_STR("Vectorizer"))) {
             *out = 1;
             return true;
         }
     }
     return false;
+}
+
+/* The DictVectorizer that a model begins with; NULL: none. */
+static const eng_py *first_dict(const eng_py *e)
+{
+    for (unsigned i = 0; e && i < ENG_SK_DEPTH; i++, e = inner_of(e))
+        if (eng_py_is_a(e, "DictVectorizer"))
+            return e;
+    return NULL;
+}
+
+static bool name_fields(eng_sk *s, const eng_py *dict)
+{
+    eng_str *fields = NULL;
+    size_t n = eng_sk_dict_fields(s, dict, &fields);
+    if (!n || n > ENG_PLAN_INPUTS) {
+        eng_sk_fail(s, dict, "it has %zu fields: is it fitted?", n);
+        return false;
+    }
+    s->inputs = eng_sk_alloc(s, n, sizeof *s->inputs);
+    s->input_count = s->inputs ? n : 0;
+    for (size_t i = 0; i < s->input_count; i++)
+        s->inputs[i].name = fields[i];
+    return s->inputs != NULL;
 }
 
 static bool name_inputs(eng_sk *s, const eng_py *names, const eng_py *listed)
@@ -236,6 +262,38 @@ static void describe(eng_buf *out, const eng_py *e, unsigned depth)
     eng_buf_byte(out, ')');
 }
 
+/* The classes of several outputs, one after the other. */
+static void add_several(eng_sk *s, const eng_py *e, const eng_sk_out *out, eng_plan_results *r)
+{
+    size_t n = out->several_count, total = 0, at = 0;
+    bool shares = true;
+    for (size_t i = 0; i < n; i++) {
+        total += out->several[i].k;
+        shares = shares && out->several[i].shares;
+    }
+    eng_plan_label *classes = eng_sk_alloc(s, total, sizeof *classes);
+    uint32_t *all = eng_sk_alloc(s, total, sizeof *all), *index = eng_sk_alloc(s, n, sizeof *index);
+    size_t *ends = eng_sk_alloc(s, n, sizeof *ends);
+    for (size_t i = 0; classes && all && index && ends && i < n; i++) {
+        const eng_sk_out *one = &out->several[i];
+        if (!one->classifier || !one->k) {
+            eng_sk_fail(s, e, "one of its outputs has no classes");
+            return;
+        }
+        memcpy(classes + at, one->classes, one->k * sizeof *classes);
+        if (shares)
+            memcpy(all + at, one->shares, one->k * sizeof *all);
+        index[i] = eng_sk_map1(s, ENG_PLAN_ADD, one->index, (double)at, 0);
+        ends[i] = at += one->k;
+    }
+    r->predicted = index;
+    r->count = n;
+    r->shares = shares ? all : NULL;
+    r->classes = classes;
+    r->class_count = total;
+    r->class_ends = n > 1 ? ends : NULL;
+}
+
 static void add_result(eng_sk *s, const eng_py *e, const eng_sk_out *out)
 {
     eng_buf about;
@@ -247,13 +305,15 @@ static void add_result(eng_sk *s, const eng_py *e, const eng_sk_out *out)
     eng_plan_results r = {.task = out->classifier ? ENG_PLAN_CLASSIFICATION : ENG_PLAN_REGRESSION,
                           .predicted = out->classifier ? &out->index : out->y,
                           .count = out->classifier ? 1 : out->n,
-                          .shares = out->classifier ? out->shares : NULL,
+                          .shares = out->shares,
                           .classes = out->classes,
-                          .class_count = out->classifier ? out->k : 0,
+                          .class_count = out->classifier || out->shares ? out->k : 0,
                           .format = ENG_STR("scikit-learn"),
                           .about = eng_buf_view(&about)};
     if (eng_sk_ok(s) && eng_buf_check(&about, "a model", NULL) != ENG_OK)
         eng_plan_fail(s->b, ENG_ENOMEM, "out of memory");
+    if (out->several)
+        add_several(s, e, out, &r);
     if (eng_sk_ok(s) && (!r.predicted || !r.count))
         eng_sk_fail(s, e, "nothing comes out of it");
     if (eng_sk_ok(s))
@@ -270,10 +330,10 @@ static void import(eng_sk *s, const eng_py *e)
     eng_sk_cols x = inputs(s);
     const eng_py *steps = eng_py_attr(e, "steps");
     /* A pipeline predicts where its last step does. */
-    const eng_sk_row *last =
-        eng_py_count(steps) ? eng_sk_find(eng_py_at(eng_py_at(steps, eng_py_count(steps) - 1), 1))
-                            : row;
-    if (row && row->predict && (!last || last->predict)) {
+    const eng_py *last_step = eng_py_at(eng_py_at(steps, eng_py_count(steps) - 1), 1);
+    const eng_sk_row *last = eng_py_count(steps) ? eng_sk_find(last_step) : row;
+    bool passes = eng_py_count(steps) && eng_sk_passes(last_step);
+    if (row && row->predict && (!last || last->predict) && !passes) {
         eng_sk_predict(s, e, x, &out);
         add_result(s, e, &out);
     } else if (eng_sk_ok(s)) {
@@ -329,6 +389,8 @@ static eng_status prepare(eng_sk *s, const eng_py *e, const eng_py *listed, eng_
         return status;
     if (!eng_sk_find(e))
         eng_sk_fail(s, e, "an estimator that is not known");
+    else if (first_dict(e))
+        (void)name_fields(s, first_dict(e));
     else if (!count_features(e, &n, &names) || !n || n > ENG_PLAN_INPUTS)
         eng_sk_fail(s, e, "it does not say how many features it takes: is it fitted?");
     else if ((s->inputs = eng_sk_alloc(s, n, sizeof *s->inputs)) != NULL) {

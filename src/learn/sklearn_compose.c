@@ -252,7 +252,8 @@ static ranked *rank(eng_sk *s, const double *scores, size_t n)
 
 static void keep_best(eng_sk *s, const eng_py *e, const double *scores, size_t n, bool *mask)
 {
-    double k = eng_sk_is(e, "k", "all") ? (double)n : eng_sk_number(s, e, "k", 10);
+    bool all = eng_sk_is(e, "k", "all") || eng_sk_is(e, "param", "all");
+    double k = all ? (double)n : eng_sk_number(s, e, "k param", 10);
     ranked *r = rank(s, scores, n);
     for (size_t i = 0; r && i < n; i++)
         mask[r[i].at] = (double)(n - i) <= k;
@@ -260,7 +261,7 @@ static void keep_best(eng_sk *s, const eng_py *e, const double *scores, size_t n
 
 static void keep_percent(eng_sk *s, const eng_py *e, const double *scores, size_t n, bool *mask)
 {
-    double percent = eng_sk_number(s, e, "percentile", 10);
+    double percent = eng_sk_number(s, e, "percentile param", 10);
     ranked *r = rank(s, scores, n);
     if (!r || !n)
         return;
@@ -279,10 +280,10 @@ static void keep_percent(eng_sk *s, const eng_py *e, const double *scores, size_
 
 static void keep_significant(eng_sk *s, const eng_py *e, const double *p, size_t n, bool *mask)
 {
-    double alpha = eng_sk_number(s, e, "alpha", 0.05), limit = alpha;
-    if (eng_py_is_a(e, "SelectFwe")) {
+    double alpha = eng_sk_number(s, e, "alpha param", 0.05), limit = alpha;
+    if (eng_py_is_a(e, "SelectFwe") || eng_sk_is(e, "mode", "fwe")) {
         limit = alpha / (double)n;
-    } else if (eng_py_is_a(e, "SelectFdr")) {
+    } else if (eng_py_is_a(e, "SelectFdr") || eng_sk_is(e, "mode", "fdr")) {
         ranked *r = rank(s, p, n);
         limit = -1;
         for (size_t i = 0; r && i < n; i++)
@@ -298,7 +299,8 @@ static void keep_significant(eng_sk *s, const eng_py *e, const double *p, size_t
 
 static eng_sk_cols select_by_score(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
-    bool best = eng_py_is_a(e, "SelectKBest"), percent = eng_py_is_a(e, "SelectPercentile");
+    bool best = eng_py_is_a(e, "SelectKBest") || eng_sk_is(e, "mode", "k_best");
+    bool percent = eng_py_is_a(e, "SelectPercentile") || eng_sk_is(e, "mode", "percentile");
     size_t n = 0;
     eng_sk_expect(s, e, x);
     const double *v = eng_sk_any_vector(s, e, best || percent ? "scores_" : "pvalues_", &n);
@@ -480,6 +482,7 @@ const eng_sk_row eng_sk_compose_rows[] = {
     {"SelectFpr", NULL, select_by_score},
     {"SelectFdr", NULL, select_by_score},
     {"SelectFwe", NULL, select_by_score},
+    {"GenericUnivariateSelect", NULL, select_by_score},
     {"VarianceThreshold", NULL, select_varied},
     {"RFE", NULL, select_supported},
     {"RFECV", NULL, select_supported},

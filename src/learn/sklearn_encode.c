@@ -1,4 +1,4 @@
-/* Categories and missing values: encoders, imputers, discretizers. Here it is found out which inputs are
+/* Categories: encoders and discretizers. Here it is found out which inputs are
  * texts, and which texts they may be. */
 #include "learn/sklearn_internal.h"
 
@@ -51,8 +51,7 @@ static bool read_categories(eng_sk *s, const eng_py *e, const eng_py *v, categor
     return c->numbers != NULL;
 }
 
-/* The column is text from now on: the first time that is noted, the second time it is so. */
-static bool as_text(eng_sk *s, const eng_py *e, eng_sk_col *col)
+bool eng_sk_as_text(eng_sk *s, const eng_py *e, eng_sk_col *col)
 {
     if (col->text)
         return true;
@@ -118,7 +117,7 @@ static uint32_t look_up(eng_sk *s, const eng_py *e, eng_sk_col col, const catego
     double *numbers = eng_sk_alloc(s, c->count + 1, sizeof *numbers);
     double *kept = rows ? eng_sk_alloc(s, (c->count + 1) * width, sizeof *kept) : NULL;
     uint32_t *to = columns ? eng_sk_alloc(s, c->count + 1, sizeof *to) : NULL;
-    if (c->texts && !as_text(s, e, &col) && eng_sk_ok(s) && s->dry) {
+    if (c->texts && !eng_sk_as_text(s, e, &col) && eng_sk_ok(s) && s->dry) {
         uint32_t first = ENG_PLAN_NONE;
         for (size_t i = 0; i < width; i++) {
             uint32_t zero = eng_plan_constant(s->b, 0);
@@ -236,7 +235,7 @@ static eng_sk_cols one_hot_column(eng_sk *s, const eng_py *e, size_t f, eng_sk_c
     return eng_sk_fresh(s, look_up(s, e, col, &c, NULL, at, width, unknown, unknown), width);
 }
 
-static eng_sk_cols joined(eng_sk *s, eng_sk_cols *parts, size_t n)
+eng_sk_cols eng_sk_joined(eng_sk *s, eng_sk_cols *parts, size_t n)
 {
     size_t total = 0, at = 0;
     for (size_t i = 0; i < n; i++)
@@ -266,7 +265,7 @@ static eng_sk_cols one_hot(eng_sk *s, const eng_py *e, eng_sk_cols x)
         return nothing;
     for (size_t f = 0; f < x.n && eng_sk_ok(s); f++)
         parts[f] = one_hot_column(s, e, f, x.at[f]);
-    return eng_sk_ok(s) ? joined(s, parts, x.n) : nothing;
+    return eng_sk_ok(s) ? eng_sk_joined(s, parts, x.n) : nothing;
 }
 
 /* ---- Ordinal ------------------------------------------------------------------------------------------ */
@@ -305,7 +304,7 @@ static eng_sk_cols ordinal(eng_sk *s, const eng_py *e, eng_sk_cols x)
         return nothing;
     for (size_t f = 0; f < x.n && eng_sk_ok(s); f++)
         parts[f] = ordinal_column(s, e, f, x.at[f]);
-    return eng_sk_ok(s) ? joined(s, parts, x.n) : nothing;
+    return eng_sk_ok(s) ? eng_sk_joined(s, parts, x.n) : nothing;
 }
 
 /* Of a label: LabelEncoder, whose order of classes is the code. */
@@ -361,95 +360,7 @@ static eng_sk_cols target(eng_sk *s, const eng_py *e, eng_sk_cols x)
         parts[f] = eng_sk_fresh(s, look_up(s, e, x.at[f], &c, rows, NULL, width, mean, mean),
                                 width);
     }
-    return eng_sk_ok(s) ? joined(s, parts, x.n) : nothing;
-}
-
-/* ---- Missing values -------------------------------------------------------------------------------------- */
-
-/* 1 where a value is missing, of the columns that an indicator looks at. */
-static eng_sk_cols indicator(eng_sk *s, const eng_py *e, eng_sk_cols x)
-{
-    const eng_py *v = eng_py_attr(e, "features_");
-    size_t n = 0;
-    double mark = eng_sk_number(s, e, "missing_values", NAN);
-    const double *features = eng_sk_numbers(s, e, v, "features_", &n, true);
-    eng_sk_cols out = eng_sk_columns(s, n);
-    for (size_t i = 0; features && i < out.n; i++) {
-        if (features[i] < 0 || features[i] >= (double)x.n) {
-            eng_sk_fail(s, e, "it looks at column %g of %zu", features[i], x.n);
-            return nothing;
-        }
-        eng_sk_col c = x.at[(size_t)features[i]];
-        if (c.text) {
-            eng_sk_fail(s, e, "a text that is missing is not indicated");
-            return nothing;
-        }
-        out.at[i].id = isnan(mark) ? eng_sk_map1(s, ENG_PLAN_IS_NAN, c.id, 0, 0)
-                                   : eng_sk_map1(s, ENG_PLAN_EQUALS, c.id, mark, 0);
-    }
-    return eng_sk_ok(s) ? out : nothing;
-}
-
-static eng_sk_col fill_text(eng_sk *s, const eng_py *e, eng_sk_col col, eng_str with)
-{
-    if (as_text(s, e, &col)) {
-        col.filled = true;
-        col.fill = with;
-    } else if (col.input != ENG_SK_NONE) {
-        /* The first time: whatever comes of it, it is a text that may be missing. */
-        col.filled = true;
-        col.fill = with;
-    }
-    col.origin = ENG_SK_NONE;
-    return col;
-}
-
-static eng_sk_col fill_number(eng_sk *s, const eng_py *e, eng_sk_col col, double mark, double with)
-{
-    eng_sk_col out = {.input = ENG_SK_NONE, .origin = ENG_SK_NONE};
-    if (col.text) {
-        eng_sk_fail(s, e, "it fills a text with a number");
-        return out;
-    }
-    if (isnan(mark)) {
-        out.id = eng_sk_map1(s, ENG_PLAN_IMPUTE, col.id, with, 0);
-    } else {
-        out.id = eng_sk_map1(s, ENG_PLAN_REPLACE, col.id, mark, with);
-        out.origin = col.origin;
-    }
-    return out;
-}
-
-static eng_sk_cols simple_imputer(eng_sk *s, const eng_py *e, eng_sk_cols x)
-{
-    const eng_py *v = eng_py_attr(e, "statistics_");
-    double mark = eng_sk_number(s, e, "missing_values", NAN);
-    eng_sk_cols out = eng_sk_columns(s, x.n);
-    eng_sk_expect(s, e, x);
-    if (!eng_py_is(v, ENG_PY_ARRAY) || v->as.array->count != x.n) {
-        eng_sk_fail(s, e, "it has statistics of other columns than it is given");
-        return nothing;
-    }
-    size_t n = 0;
-    bool keeps = eng_sk_is(e, "strategy", "constant") ||
-                 eng_py_true(eng_py_attr(e, "keep_empty_features"));
-    for (size_t i = 0; i < out.n && eng_sk_ok(s); i++) {
-        double with = NAN;
-        eng_str text;
-        if (eng_py_element_text(v->as.array, i, &s->arena, &text) && text.ptr)
-            out.at[n++] = fill_text(s, e, x.at[i], text);
-        else if (!eng_py_element(v->as.array, i, &with))
-            eng_sk_fail(s, e, "a statistic is neither text nor a number");
-        else if (!isnan(with) || keeps)
-            out.at[n++] = fill_number(s, e, x.at[i], mark, isnan(with) ? 0 : with);
-        /* else: a column that was empty in training, which is dropped */
-    }
-    out.n = n;
-    const eng_py *marks = eng_sk_attr(e, "indicator_");
-    if (!marks || !eng_sk_ok(s))
-        return eng_sk_ok(s) ? out : nothing;
-    eng_sk_cols parts[2] = {out, indicator(s, marks, x)};
-    return joined(s, parts, 2);
+    return eng_sk_ok(s) ? eng_sk_joined(s, parts, x.n) : nothing;
 }
 
 /* ---- Bins ---------------------------------------------------------------------------------------------- */
@@ -490,12 +401,136 @@ static eng_sk_cols discretizer(eng_sk *s, const eng_py *e, eng_sk_cols x)
         for (size_t i = 0; hot && i < parts[f].n; i++)
             parts[f].at[i].id = eng_sk_map1(s, ENG_PLAN_EQUALS, b, (double)i, 0);
     }
-    return eng_sk_ok(s) ? joined(s, parts, x.n) : nothing;
+    return eng_sk_ok(s) ? eng_sk_joined(s, parts, x.n) : nothing;
+}
+
+/* ---- Splines ---------------------------------------------------------------------------------------------- */
+
+static eng_sk_cols splines(eng_sk *s, const eng_py *e, eng_sk_cols x)
+{
+    static const struct {
+        const char *name;
+        eng_plan_beyond beyond;
+    } known[] = {{"continue", ENG_PLAN_ONWARD},
+                 {"constant", ENG_PLAN_LEVEL},
+                 {"linear", ENG_PLAN_STRAIGHT},
+                 {"periodic", ENG_PLAN_PERIODIC}};
+    const eng_py *all = eng_py_attr(e, "bsplines_");
+    double degree = eng_sk_number(s, e, "degree", 3);
+    size_t drop = !eng_py_true(eng_py_attr(e, "include_bias")), how = 0;
+    eng_sk_cols *parts = eng_sk_alloc(s, x.n + 1, sizeof *parts);
+    while (how < 4 && !eng_sk_is(e, "extrapolation", known[how].name))
+        how++;
+    if (how == 4)
+        eng_sk_fail(s, e, "it refuses what lies beyond its knots, which is not known");
+    if (!(degree >= 0 && degree <= ENG_PLAN_SPLINE))
+        eng_sk_fail(s, e, "its degree is not from 0 to %d", ENG_PLAN_SPLINE);
+    if (!of_all_columns(s, e, "bsplines_", x) || !parts)
+        return nothing;
+    bool zeros = eng_sk_is(e, "handle_missing", "zeros");
+    uint32_t *ids = zeros ? eng_sk_loose(s, e, x) : eng_sk_dense(s, e, x);
+    for (size_t f = 0; ids && f < x.n && eng_sk_ok(s); f++) {
+        size_t n = 0, fold = known[how].beyond == ENG_PLAN_PERIODIC ? (size_t)degree : 0;
+        const eng_py *own = eng_sk_attr(eng_py_at(all, f), "t _t");
+        const double *t = eng_sk_numbers(s, e, own, "bsplines_", &n, true);
+        if (!t || n < 2 * (size_t)degree + 2 || n - (size_t)degree - 1 <= fold + drop) {
+            eng_sk_fail(s, e, "a column has %zu knots", n);
+            return nothing;
+        }
+        uint32_t first = eng_plan_spline(s->b, ids[f], t, n, (size_t)degree, known[how].beyond);
+        parts[f] = eng_sk_fresh(s, first, n - (size_t)degree - 1 - fold - drop);
+    }
+    return eng_sk_ok(s) ? eng_sk_joined(s, parts, x.n) : nothing;
+}
+
+/* ---- Dictionaries: a field a key, of numbers or, where names are "key=value", of texts ---------------------- */
+
+/* Of a feature's name: the field's, and what it says of its value; false: it is a number's. */
+static bool name_parts(const eng_py *e, eng_str name, eng_str *field, eng_str *value)
+{
+    eng_str separator = ENG_STR("=");
+    (void)(eng_py_text(eng_py_attr(e, "separator"), &separator));
+    size_t at = separator.len ? eng_str_find(name, separator) : SIZE_MAX;
+    *field = at == SIZE_MAX ? name : eng_str_sub(name, 0, at);
+    *value = at == SIZE_MAX ? (eng_str){"", 0}
+                            : eng_str_sub(name, at + separator.len, name.len - at - separator.len);
+    return at != SIZE_MAX;
+}
+
+size_t eng_sk_dict_fields(eng_sk *s, const eng_py *e, eng_str **out)
+{
+    const eng_py *names = eng_py_attr(e, "feature_names_");
+    size_t n = 0, count = eng_py_count(names);
+    eng_str *to = eng_sk_alloc(s, count + 1, sizeof *to), name, field, value;
+    for (size_t i = 0; to && i < count; i++) {
+        if (!eng_py_text(eng_py_at(names, i), &name)) {
+            eng_sk_fail(s, e, "a feature's name is no text");
+            return 0;
+        }
+        (void)name_parts(e, name, &field, &value);
+        size_t at = n; /* those of a field mostly stand side by side */
+        while (at > 0 && !eng_str_eq(to[at - 1], field))
+            at--;
+        if (at == 0)
+            to[n++] = field;
+    }
+    *out = to;
+    return to ? n : 0;
+}
+
+/* The columns of one field, into their places among all. */
+static void dict_field(eng_sk *s, const eng_py *e, eng_sk_col col, eng_str field, eng_sk_cols out)
+{
+    const eng_py *names = eng_py_attr(e, "feature_names_");
+    categories c = {0};
+    size_t *places = eng_sk_alloc(s, out.n + 1, sizeof *places), numbers = 0;
+    uint32_t *at = eng_sk_alloc(s, out.n + 1, sizeof *at);
+    c.texts = eng_sk_alloc(s, out.n + 1, sizeof *c.texts);
+    c.numbers = eng_sk_alloc(s, out.n + 1, sizeof *c.numbers);
+    for (size_t i = 0; places && at && c.texts && c.numbers && i < out.n; i++) {
+        eng_str name, own, value;
+        if (!eng_py_text(eng_py_at(names, i), &name))
+            continue;
+        bool text = name_parts(e, name, &own, &value);
+        if (!eng_str_eq(own, field))
+            continue;
+        numbers += !text;
+        places[c.count] = i;
+        at[c.count] = (uint32_t)c.count;
+        c.texts[c.count++] = value;
+    }
+    c.missing = c.count;
+    double *none = eng_sk_alloc(s, c.count + 1, sizeof *none);
+    if (!none || !eng_sk_ok(s))
+        return;
+    if (numbers == 1 && c.count == 1) {
+        out.at[places[0]].id = eng_sk_map1(s, ENG_PLAN_IMPUTE, col.id, 0, 0);
+        return;
+    }
+    if (numbers) {
+        eng_sk_fail(s, e, "'%.*s' is a number and a text", ENG_FMT(eng_str_sub(field, 0, 60)));
+        return;
+    }
+    uint32_t first = look_up(s, e, col, &c, NULL, at, c.count, none, none);
+    for (size_t i = 0; first != ENG_PLAN_NONE && i < c.count; i++)
+        out.at[places[i]].id = first + (uint32_t)i;
+}
+
+static eng_sk_cols dict_vectorizer(eng_sk *s, const eng_py *e, eng_sk_cols x)
+{
+    eng_str *fields = NULL;
+    size_t n = eng_sk_dict_fields(s, e, &fields);
+    eng_sk_cols out = eng_sk_columns(s, eng_py_count(eng_py_attr(e, "feature_names_")));
+    if (n != x.n)
+        eng_sk_fail(s, e, "it takes %zu fields and is given %zu", n, x.n);
+    for (size_t i = 0; i < n && eng_sk_ok(s); i++)
+        dict_field(s, e, x.at[i], fields[i], out);
+    return eng_sk_ok(s) ? out : nothing;
 }
 
 const eng_sk_row eng_sk_encode_rows[] = {
     {"OneHotEncoder", NULL, one_hot},        {"OrdinalEncoder", NULL, ordinal},
     {"LabelEncoder", NULL, label_encoder},   {"TargetEncoder", NULL, target},
-    {"SimpleImputer", NULL, simple_imputer}, {"MissingIndicator", NULL, indicator},
-    {"KBinsDiscretizer", NULL, discretizer}, {NULL, NULL, NULL},
+    {"KBinsDiscretizer", NULL, discretizer}, {"DictVectorizer", NULL, dict_vectorizer},
+    {"SplineTransformer", NULL, splines},    {NULL, NULL, NULL},
 };

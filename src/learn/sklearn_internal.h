@@ -54,9 +54,9 @@ typedef struct {
     size_t n;
 } eng_sk_cols;
 
-typedef struct {
+typedef struct eng_sk_out {
     bool classifier;
-    uint32_t *y; /* of a regressor */
+    uint32_t *y; /* of a regressor; or 0 and 1 of several labels, with shares of as many classes */
     size_t n;
     const eng_plan_label *classes;
     size_t k;
@@ -64,6 +64,8 @@ typedef struct {
     uint32_t *shares;   /* [k], or NULL */
     uint32_t *decision; /* [decisions]: 1 for two classes, else k; or NULL */
     size_t decisions;
+    struct eng_sk_out *several; /* of a classifier of several outputs, which has nothing else */
+    size_t several_count;
 } eng_sk_out;
 
 typedef struct eng_sk {
@@ -90,11 +92,16 @@ extern const eng_sk_row eng_sk_linear_rows[];
 extern const eng_sk_row eng_sk_tree_rows[];
 extern const eng_sk_row eng_sk_meta_rows[];
 extern const eng_sk_row eng_sk_near_rows[];
+extern const eng_sk_row eng_sk_several_rows[];
 extern const eng_sk_row eng_sk_scale_rows[];
 extern const eng_sk_row eng_sk_encode_rows[];
 extern const eng_sk_row eng_sk_compose_rows[];
 extern const eng_sk_row eng_sk_boost_rows[];
 extern const eng_sk_row eng_sk_text_rows[];
+extern const eng_sk_row eng_sk_gauss_rows[];
+extern const eng_sk_row eng_sk_process_rows[];
+extern const eng_sk_row eng_sk_matrix_rows[];
+extern const eng_sk_row eng_sk_impute_rows[];
 
 /* ---- By name (sklearn.c) ---- */
 
@@ -156,11 +163,23 @@ eng_sk_cols eng_sk_pick(eng_sk *s, const eng_py *e, eng_sk_cols x, const bool *m
 /* Fails where an estimator says that it takes another number of columns. */
 void eng_sk_expect(eng_sk *s, const eng_py *e, eng_sk_cols x);
 
+/* The column is text from now on: the first time that is noted, and false; the second time it is so. */
+bool eng_sk_as_text(eng_sk *s, const eng_py *e, eng_sk_col *col);
+eng_sk_cols eng_sk_joined(eng_sk *s, eng_sk_cols *parts, size_t n);
+/* The fields that a DictVectorizer takes, in the order of its features; their number, 0 after a failure
+ * (sklearn_encode.c). */
+size_t eng_sk_dict_fields(eng_sk *s, const eng_py *e, eng_str **out);
+
 /* ---- What classifiers have in common (sklearn_linear.c) ---- */
 
 void eng_sk_regression(eng_sk *s, eng_sk_out *out, uint32_t first, size_t n);
 /* classes_ of an estimator; false after a failure. */
 bool eng_sk_classes(eng_sk *s, const eng_py *e, eng_sk_out *out);
+/* The same of a list of them, of which each is of an output; false too where it is no list. */
+bool eng_sk_several(eng_sk *s, const eng_py *e, eng_sk_out *out);
+/* 0 or 1 of each of n labels, above a limit; and shares where there are any. */
+void eng_sk_marked(eng_sk *s, eng_sk_out *out, const uint32_t *x, size_t n, double limit,
+                   uint32_t *shares);
 /* One column above 0 for the second of two classes, or one a class, of which the largest counts. */
 void eng_sk_decided(eng_sk *s, eng_sk_out *out, uint32_t first, size_t n);
 /* The largest share counts. */
@@ -175,6 +194,18 @@ uint32_t *eng_sk_mean(eng_sk *s, uint32_t *const *columns, size_t n, size_t widt
 uint32_t eng_sk_label(eng_sk *s, const eng_py *e, const eng_sk_out *out);
 /* Of a classifier within another: the number in `classes` of each of its own labels. */
 bool eng_sk_codes(eng_sk *s, const eng_py *e, const eng_sk_out *out, size_t k, uint32_t *codes);
+
+/* Each of several estimators, of all columns or of those that `features` names for it; NULL: a failure. */
+eng_sk_out *eng_sk_predict_all(eng_sk *s, const eng_py *e, const eng_py *list, eng_sk_cols x,
+                               const eng_py *features, size_t *count);
+/* Of x and each of `count` vectors of n, by the estimator's kernel and its parameters (sklearn_near.c). */
+uint32_t *eng_sk_kernel(eng_sk *s, const eng_py *e, const uint32_t *x, size_t n,
+                        const double *vectors, size_t count);
+/* 1 where a decision is not below 0, else -1. */
+void eng_sk_inlier(eng_sk *s, eng_sk_out *out, uint32_t decision);
+/* The class whose point of points[out->k][n] is nearest (sklearn_near.c). */
+void eng_sk_to_nearest(eng_sk *s, eng_sk_out *out, const uint32_t *x, size_t n,
+                       const double *points);
 
 /* transformer_.inverse_transform of columns (sklearn_scale.c). */
 uint32_t *eng_sk_inverse(eng_sk *s, const eng_py *e, uint32_t *x, size_t n);

@@ -21,6 +21,35 @@ bool eng_sk_classes(eng_sk *s, const eng_py *e, eng_sk_out *out)
     return out->classes != NULL;
 }
 
+bool eng_sk_several(eng_sk *s, const eng_py *e, eng_sk_out *out)
+{
+    const eng_py *list = eng_sk_attr(e, "classes_");
+    size_t n = eng_py_count(list);
+    if (!eng_py_is(list, ENG_PY_LIST) || !n)
+        return false;
+    out->classifier = true;
+    out->index = ENG_PLAN_NONE;
+    out->several = eng_sk_alloc(s, n, sizeof *out->several);
+    out->several_count = out->several ? n : 0;
+    for (size_t i = 0; i < out->several_count; i++) {
+        out->several[i] = (eng_sk_out){.classifier = true, .index = ENG_PLAN_NONE};
+        out->several[i].classes = eng_sk_labels(s, e, eng_py_at(list, i), &out->several[i].k);
+    }
+    return eng_sk_ok(s);
+}
+
+void eng_sk_marked(eng_sk *s, eng_sk_out *out, const uint32_t *x, size_t n, double limit,
+                   uint32_t *shares)
+{
+    eng_plan_label *labels = eng_sk_alloc(s, n, sizeof *labels);
+    *out = (eng_sk_out){.y = eng_sk_map_all(s, ENG_PLAN_ABOVE, x, n, limit, 0), .n = n};
+    for (size_t i = 0; labels && i < n; i++)
+        labels[i].number = (double)i;
+    out->classes = labels;
+    out->k = n;
+    out->shares = shares;
+}
+
 uint32_t *eng_sk_share(eng_sk *s, eng_plan_sharing how, const uint32_t *x, size_t n)
 {
     return x ? eng_sk_run_of(s, eng_plan_share(s->b, how, x, n), n) : NULL;
@@ -182,7 +211,15 @@ static void one_vs_rest(eng_sk *s, eng_sk_out *out, eng_plan_fn fn)
 
 static void plain_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
-    (void)decisions(s, e, x, out);
+    size_t m = 0;
+    if (!eng_sk_is(eng_py_attr(e, "_label_binarizer"), "y_type_", "multilabel-indicator")) {
+        (void)decisions(s, e, x, out);
+        return;
+    }
+    uint32_t first = product(s, e, x, &m);
+    uint32_t *y = eng_sk_run_of(s, first, m);
+    if (y && eng_sk_ok(s))
+        eng_sk_marked(s, out, y, m, 0, NULL);
 }
 
 static void logistic(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
@@ -212,6 +249,48 @@ static void discriminant(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *
         one_vs_rest(s, out, ENG_PLAN_SIGMOID);
     else
         out->shares = eng_sk_share(s, ENG_PLAN_SOFTMAX, out->decision, out->k);
+}
+
+/* (x - xbar_) * scalings_, of which the first _max_components. */
+static eng_sk_cols discriminated(eng_sk *s, const eng_py *e, eng_sk_cols x)
+{
+    eng_sk_cols none = {NULL, 0};
+    size_t rows = 0, m = 0;
+    bool svd = eng_sk_is(e, "solver", "svd");
+    eng_sk_expect(s, e, x);
+    if (eng_sk_is(e, "solver", "lsqr"))
+        eng_sk_fail(s, e, "it transforms nothing with this solver");
+    const double *mean = svd ? eng_sk_vector(s, e, "xbar_", x.n) : NULL;
+    const double *w = eng_sk_matrix(s, e, "scalings_", &rows, &m);
+    double most = eng_sk_number(s, e, "_max_components", (double)m);
+    double *minus = eng_sk_alloc(s, x.n, sizeof *minus),
+           *to = eng_sk_alloc(s, rows * m, sizeof *to);
+    if (w && rows != x.n)
+        eng_sk_fail(s, e, "it has scalings of %zu columns, not %zu", rows, x.n);
+    if (!w || (svd && !mean) || !minus || !to || !eng_sk_ok(s))
+        return none;
+    size_t kept = most >= 1 && most < (double)m ? (size_t)most : m;
+    for (size_t i = 0; i < rows; i++) {
+        minus[i] = mean ? -mean[i] : 0;
+        for (size_t j = 0; j < m; j++)
+            to[j * rows + i] = w[i * m + j];
+    }
+    uint32_t *ids = eng_sk_dense(s, e, x);
+    if (ids && mean)
+        ids = eng_sk_run_of(s, eng_plan_map(s->b, ENG_PLAN_ADD, ids, x.n, minus, NULL), x.n);
+    return ids ? eng_sk_fresh(s, eng_plan_linear(s->b, ids, x.n, to, NULL, kept), kept) : none;
+}
+
+/* x * coef_ - offset_: not below 0 inside. */
+static void one_class(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
+{
+    eng_sk_expect(s, e, x);
+    const double *w = eng_sk_vector(s, e, "coef_", x.n),
+                 *offset = eng_sk_vector(s, e, "offset_", 1);
+    if (!w || !offset)
+        return;
+    double bias = -offset[0];
+    eng_sk_inlier(s, out, eng_sk_product(s, e, x, w, &bias, 1));
 }
 
 /* (min(1, max(-1, d)) + 1) / 2 */
@@ -426,6 +505,10 @@ static void perceptron(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *ou
         out->n = n;
         return;
     }
+    if (eng_sk_is(eng_py_attr(e, "_label_binarizer"), "y_type_", "multilabel-indicator")) {
+        eng_sk_marked(s, out, y, n, 0.5, y);
+        return;
+    }
     if (!eng_sk_classes(s, e, out))
         return;
     if (n != (out->k == 2 ? 1 : out->k)) {
@@ -510,7 +593,8 @@ const eng_sk_row eng_sk_linear_rows[] = {
     {"RidgeClassifier", plain_classifier, NULL},
     {"RidgeClassifierCV", plain_classifier, NULL},
     {"LinearSVC", plain_classifier, NULL},
-    {"LinearDiscriminantAnalysis", discriminant, NULL},
+    {"LinearDiscriminantAnalysis", discriminant, discriminated},
+    {"SGDOneClassSVM", one_class, NULL},
     {"GaussianNB", gaussian_bayes, NULL},
     {"MultinomialNB", discrete_bayes, NULL},
     {"ComplementNB", discrete_bayes, NULL},

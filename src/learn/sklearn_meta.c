@@ -1,5 +1,4 @@
-/* Estimators of estimators: bagging, AdaBoost, voting, stacking, calibration, one against the rest,
- * searches, transformed targets. */
+/* Estimators of estimators: bagging, AdaBoost, voting, stacking, calibration, searches, transformed targets. */
 #include "learn/sklearn_internal.h"
 
 #include <math.h>
@@ -90,7 +89,7 @@ static eng_sk_cols chosen(eng_sk *s, const eng_py *e, eng_sk_cols x, const eng_p
     return out;
 }
 
-static eng_sk_out *predict_all(eng_sk *s, const eng_py *e, const eng_py *list, eng_sk_cols x,
+eng_sk_out *eng_sk_predict_all(eng_sk *s, const eng_py *e, const eng_py *list, eng_sk_cols x,
                                const eng_py *features, size_t *count)
 {
     size_t n = eng_py_count(list);
@@ -152,8 +151,8 @@ static void bagging_regressor(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_
 {
     size_t n = 0;
     eng_sk_expect(s, e, x);
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x,
-                                  eng_py_attr(e, "estimators_features_"), &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x,
+                                         eng_py_attr(e, "estimators_features_"), &n);
     uint32_t **y = all ? values_of(s, e, all, n) : NULL;
     if (y) {
         out->n = all[0].n;
@@ -167,8 +166,8 @@ static void bagging_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk
     eng_sk_expect(s, e, x);
     if (!eng_sk_classes(s, e, out))
         return;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x,
-                                  eng_py_attr(e, "estimators_features_"), &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x,
+                                         eng_py_attr(e, "estimators_features_"), &n);
     if (all)
         averaged(s, e, out, all, n, NULL);
 }
@@ -193,7 +192,7 @@ static const double *voting_weights(eng_sk *s, const eng_py *e, size_t n)
 static void voting_regressor(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     size_t n = 0;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
     uint32_t **y = all ? values_of(s, e, all, n) : NULL;
     const double *w = y ? voting_weights(s, e, n) : NULL;
     if (y && eng_sk_ok(s)) {
@@ -207,7 +206,7 @@ static void voting_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_
     size_t n = 0;
     if (!eng_sk_classes(s, e, out))
         return;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
     const double *w = all ? voting_weights(s, e, n) : NULL;
     bool soft = eng_sk_is(e, "voting", "soft");
     for (size_t i = 0; all && i < n; i++) {
@@ -229,7 +228,7 @@ static void ada_regressor(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out 
 {
     size_t n = 0, have = 0;
     eng_sk_expect(s, e, x);
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
     uint32_t **y = all ? values_of(s, e, all, n) : NULL;
     const double *w = eng_sk_any_vector(s, e, "estimator_weights_", &have);
     uint32_t *each = eng_sk_alloc(s, n + 1, sizeof *each);
@@ -303,7 +302,7 @@ static void ada_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out
     eng_sk_expect(s, e, x);
     if (!eng_sk_classes(s, e, out))
         return;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
     const double *w = eng_sk_any_vector(s, e, "estimator_weights_", &have);
     uint32_t **d = eng_sk_alloc(s, n + 1, sizeof *d);
     if (!all || !w || !d)
@@ -368,7 +367,7 @@ static eng_sk_cols stacked(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t n = 0, total = 0, at = 0;
     const eng_py *how = eng_py_attr(e, "stack_method_");
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
+    eng_sk_out *all = eng_sk_predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
     eng_sk_cols *parts = eng_sk_alloc(s, n + 1, sizeof *parts);
     if (!all || !parts)
         return (eng_sk_cols){NULL, 0};
@@ -420,6 +419,25 @@ static uint32_t calibrated_column(eng_sk *s, const eng_py *c, uint32_t x)
     return eng_sk_map1(s, ENG_PLAN_SIGMOID, eng_sk_map1(s, ENG_PLAN_AFFINE, x, -a, -b), 0, 0);
 }
 
+/* softmax(beta * logits): of two classes (-d, d), of shares their logarithms. */
+static uint32_t *tempered(eng_sk *s, const eng_py *c, const eng_sk_out *inner, size_t k)
+{
+    double beta = eng_sk_number(s, c, "beta_", 1);
+    uint32_t *l = inner->decision;
+    if (!l) {
+        l = eng_sk_map_all(s, ENG_PLAN_ADD, inner->shares, k, 1e-12, 0);
+        l = eng_sk_map_all(s, ENG_PLAN_LOG, l, k, 0, 0);
+    } else if (k == 2) {
+        l = eng_sk_alloc(s, 2, sizeof *l);
+        if (l) {
+            l[0] = eng_sk_map1(s, ENG_PLAN_TIMES, inner->decision[0], -1, 0);
+            l[1] = inner->decision[0];
+        }
+    }
+    l = eng_sk_map_all(s, ENG_PLAN_TIMES, l, k, beta, 0);
+    return eng_sk_share(s, ENG_PLAN_SOFTMAX, l, k);
+}
+
 static uint32_t *calibrated_one(eng_sk *s, const eng_py *e, const eng_py *c, eng_sk_cols x,
                                 size_t k)
 {
@@ -429,6 +447,9 @@ static uint32_t *calibrated_one(eng_sk *s, const eng_py *e, const eng_py *c, eng
     if (!eng_sk_ok(s))
         return NULL;
     size_t n = k == 2 ? 1 : k;
+    if (inner.k == k && (inner.decision ? inner.decisions == n : inner.shares != NULL) &&
+        eng_py_count(list) == 1 && eng_py_is_a(eng_py_at(list, 0), "_TemperatureScaling"))
+        return tempered(s, eng_py_at(list, 0), &inner, k);
     const uint32_t *from = inner.decision           ? inner.decision
                            : inner.shares && k == 2 ? inner.shares + 1
                                                     : inner.shares;
@@ -460,62 +481,6 @@ static void calibrated(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *ou
         eng_sk_shared(s, out, eng_sk_mean(s, p, n, out->k, NULL));
 }
 
-/* ---- Several outputs, one against the rest ------------------------------------------------------------------ */
-
-static void several_outputs(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
-{
-    size_t n = 0;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
-    out->y = eng_sk_alloc(s, n + 1, sizeof *out->y);
-    out->n = n;
-    for (size_t i = 0; all && out->y && i < n; i++) {
-        if (all[i].classifier || all[i].n != 1)
-            eng_sk_fail(s, e, "its estimators are no regressors of one output");
-        else
-            out->y[i] = all[i].y[0];
-    }
-}
-
-/* Of a classifier of two: its decision, or else the share of the second. */
-static uint32_t yes(eng_sk *s, const eng_py *e, const eng_sk_out *one, bool decision)
-{
-    if (one->classifier && one->k == 2 && decision && one->decision)
-        return one->decision[0];
-    if (one->classifier && one->k == 2 && !decision && one->shares)
-        return one->shares[1];
-    eng_sk_fail(s, e, "its estimators are no classifiers of two");
-    return ENG_PLAN_NONE;
-}
-
-static void one_vs_rest(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
-{
-    size_t n = 0;
-    const eng_py *binarizer = eng_py_attr(e, "label_binarizer_");
-    if (!eng_sk_classes(s, binarizer, out))
-        return;
-    eng_sk_out *all = predict_all(s, e, eng_py_attr(e, "estimators_"), x, NULL, &n);
-    if (!all || n != (out->k == 2 ? 1 : out->k) ||
-        eng_sk_is(binarizer, "y_type_", "multilabel-indicator")) {
-        eng_sk_fail(s, e, "it has %zu estimators of %zu classes", n, out->k);
-        return;
-    }
-    uint32_t *p = eng_sk_alloc(s, n, sizeof *p), *d = eng_sk_alloc(s, n, sizeof *d);
-    bool decides = all[0].decision != NULL, shares = all[0].shares != NULL;
-    for (size_t i = 0; p && d && i < n && eng_sk_ok(s); i++) {
-        d[i] = decides ? yes(s, e, all + i, true) : ENG_PLAN_NONE;
-        p[i] = shares ? yes(s, e, all + i, false) : ENG_PLAN_NONE;
-    }
-    if (!p || !d || !eng_sk_ok(s))
-        return;
-    if (shares)
-        out->shares = n == 1 ? eng_sk_two(s, p[0]) : eng_sk_share(s, ENG_PLAN_NORMALISE, p, n);
-    uint32_t *by = decides ? d : p;
-    out->index = n == 1 ? eng_sk_map1(s, ENG_PLAN_ABOVE, by[0], decides ? 0 : 0.5, 0)
-                        : eng_plan_reduce(s->b, ENG_PLAN_ARGMAX, by, n);
-    out->decision = decides ? d : NULL;
-    out->decisions = n;
-}
-
 const eng_sk_row eng_sk_meta_rows[] = {
     {"GridSearchCV", delegate, delegate_transform},
     {"RandomizedSearchCV", delegate, delegate_transform},
@@ -536,7 +501,5 @@ const eng_sk_row eng_sk_meta_rows[] = {
     {"StackingRegressor", stacking, NULL},
     {"StackingClassifier", stacking, NULL},
     {"CalibratedClassifierCV", calibrated, NULL},
-    {"MultiOutputRegressor", several_outputs, NULL},
-    {"OneVsRestClassifier", one_vs_rest, NULL},
     {NULL, NULL, NULL},
 };

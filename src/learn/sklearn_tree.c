@@ -91,7 +91,7 @@ static eng_plan_node *read_nodes(eng_sk *s, const eng_py *e, const tree *t, size
     return to;
 }
 
-/* Values of every node; of classes as fractions. */
+/* Values of every node; of classes as fractions, output by output. */
 static double *read_values(eng_sk *s, const eng_py *e, const tree *t, bool fractions)
 {
     size_t n = t->nodes * t->width;
@@ -101,11 +101,12 @@ static double *read_values(eng_sk *s, const eng_py *e, const tree *t, bool fract
             eng_sk_fail(s, e, "a tree's value is no number");
             return NULL;
         }
-    for (size_t i = 0; to && fractions && i < n; i += t->width) {
+    size_t classes = t->values->shape[2];
+    for (size_t i = 0; to && fractions && i < n; i += classes) {
         double sum = 0;
-        for (size_t j = 0; j < t->width; j++)
+        for (size_t j = 0; j < classes; j++)
             sum += to[i + j];
-        for (size_t j = 0; sum != 0 && j < t->width; j++)
+        for (size_t j = 0; sum != 0 && j < classes; j++)
             to[i + j] /= sum;
     }
     return to;
@@ -228,8 +229,6 @@ static uint32_t sum_of(eng_sk *s, const eng_py *e, const eng_py *const *list, si
     if (!open_tree(s, list[0], x.n, &t))
         return ENG_PLAN_NONE;
     *width = t.width;
-    if (classes && t.values->shape[1] != 1)
-        eng_sk_fail(s, e, "several outputs of classes are not known");
     if (!classes && t.values->shape[2] != 1)
         eng_sk_fail(s, e, "a regression tree has classes");
     bool missing = takes_missing(s, list[0], &t, missing_since);
@@ -255,25 +254,42 @@ static const eng_py **list_of(eng_sk *s, const eng_py *list, size_t *count)
     return to;
 }
 
+/* Of each output as many columns as the one with most classes has. */
+static void share_outputs(eng_sk *s, const eng_py *e, eng_sk_out *out, uint32_t *y, size_t width)
+{
+    size_t n = out->several_count, most = n ? width / n : 0;
+    if (!y || !n || width % n)
+        eng_sk_fail(s, e, "its trees have %zu values of %zu outputs", width, n);
+    for (size_t i = 0; y && eng_sk_ok(s) && i < n; i++) {
+        if (out->several[i].k > most)
+            eng_sk_fail(s, e, "its trees have %zu classes, not %zu", most, out->several[i].k);
+        else
+            eng_sk_shared(s, &out->several[i], y + i * most);
+    }
+}
+
 static void tree_or_forest(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     bool classes = eng_str_ends(eng_py_class(e), ENG_STR("Classifier"));
     const eng_py *estimators = eng_py_attr(e, "estimators_");
     size_t count = 1, width = 0;
     const eng_py **list = estimators ? list_of(s, estimators, &count) : &e;
-    if (!list || (classes && !eng_sk_classes(s, e, out)))
+    bool several = classes && eng_sk_several(s, e, out);
+    if (!list || (classes && !several && !eng_sk_classes(s, e, out)))
         return;
     uint32_t sum = sum_of(s, e, list, count, x, classes, estimators ? 1004 : 1003, &width);
     if (!eng_sk_ok(s))
         return;
-    if (classes && width != out->k) {
+    if (classes && !several && width != out->k) {
         eng_sk_fail(s, e, "its trees have %zu classes, not %zu", width, out->k);
         return;
     }
     uint32_t *y = eng_sk_run_of(s, sum, width);
     if (y && count > 1)
         y = eng_sk_map_all(s, ENG_PLAN_OVER, y, width, (double)count, 0);
-    if (classes) {
+    if (several) {
+        share_outputs(s, e, out, y, width);
+    } else if (classes) {
         eng_sk_shared(s, out, y);
     } else {
         out->y = y;

@@ -94,7 +94,7 @@ void eng_write_label(eng_json_writer *w, const eng_label *label)
     }
 }
 
-static void write_value(eng_json_writer *w, const eng_predictor_info *info, double value)
+void eng_write_value(eng_json_writer *w, const eng_predictor_info *info, double value)
 {
     if (info->classifies && value >= 0 && value < (double)info->class_count)
         eng_write_label(w, &info->classes[(size_t)value]);
@@ -107,12 +107,12 @@ void eng_write_predicted(eng_json_writer *w, const eng_predicting *p, size_t row
     const eng_predictor_info *info = p->rows.info;
     const double *values = p->predicted + row * info->outputs;
     if (info->outputs == 1) {
-        write_value(w, info, values[0]);
+        eng_write_value(w, info, values[0]);
         return;
     }
     eng_json_open(w, '[');
     for (size_t i = 0; i < info->outputs; i++)
-        write_value(w, info, values[i]);
+        eng_write_value(w, info, values[i]);
     eng_json_close(w, ']');
 }
 

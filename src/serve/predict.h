@@ -18,6 +18,7 @@ eng_status eng_predict_rows(eng_predicting *p, bool shares, eng_arena *arena,
                             eng_error *err) ENG_MUST_CHECK;
 /* Row i's prediction: a number, a label, or a list of numbers. */
 void eng_write_predicted(eng_json_writer *w, const eng_predicting *p, size_t row);
+void eng_write_value(eng_json_writer *w, const eng_predictor_info *info, double value);
 void eng_write_label(eng_json_writer *w, const eng_label *label);
 /* Keeps the request in the history, then sends the reply that was written, maybe from another thread. */
 eng_status eng_predict_finish(eng_predicting *p, eng_request *req, eng_reply *out,

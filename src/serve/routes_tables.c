@@ -74,13 +74,31 @@ static void write_feature(eng_json_writer *w, const eng_feature *in)
     eng_json_close(w, '}');
 }
 
+/* A list of what there is for each class: of several outputs a list of lists. */
+static void write_per_class(eng_json_writer *w, const eng_predictor_info *info,
+                            const double *shares)
+{
+    size_t output = 0;
+    eng_json_open(w, '[');
+    for (size_t i = 0; i < info->class_count; i++) {
+        if (info->class_ends && i == (output ? info->class_ends[output - 1] : 0))
+            eng_json_open(w, '[');
+        if (shares)
+            eng_json_double(w, shares[i]);
+        else
+            eng_write_label(w, &info->classes[i]);
+        if (info->class_ends && i + 1 == info->class_ends[output]) {
+            eng_json_close(w, ']');
+            output++;
+        }
+    }
+    eng_json_close(w, ']');
+}
+
 static void write_classes(eng_json_writer *w, const eng_predictor_info *info)
 {
     eng_json_name(w, ENG_STR("classes"));
-    eng_json_open(w, '[');
-    for (size_t i = 0; i < info->class_count; i++)
-        eng_write_label(w, &info->classes[i]);
-    eng_json_close(w, ']');
+    write_per_class(w, info, NULL);
 }
 
 static void write_model(eng_json_writer *w, const eng_predictor_info *info)
@@ -189,12 +207,8 @@ static void write_shares(eng_json_writer *w, const eng_predicting *p)
     eng_json_name(w, ENG_STR("probabilities"));
     if (p->rows.many)
         eng_json_open(w, '[');
-    for (size_t row = 0; row < p->rows.rows; row++) {
-        eng_json_open(w, '[');
-        for (size_t i = 0; i < classes; i++)
-            eng_json_double(w, p->shares[row * classes + i]);
-        eng_json_close(w, ']');
-    }
+    for (size_t row = 0; row < p->rows.rows; row++)
+        write_per_class(w, p->rows.info, p->shares + row * classes);
     if (p->rows.many)
         eng_json_close(w, ']');
     write_classes(w, p->rows.info);
@@ -291,6 +305,10 @@ static const char *datatype_of(const eng_predictor_info *info)
 {
     if (!info->classifies)
         return "FP64";
+    /* Several outputs may have labels of different types, which a tensor has not. */
+    for (size_t i = 1; i < info->class_count; i++)
+        if (info->classes[i].type != info->classes[0].type)
+            return "BYTES";
     switch (info->class_count ? info->classes[0].type : ENG_LABEL_INT) {
     case ENG_LABEL_INT:
         return "INT64";
@@ -329,10 +347,8 @@ static void write_tensors(eng_json_writer *w, const eng_predicting *p)
 {
     const eng_predictor_info *info = p->rows.info;
     open_tensor(w, "predict", datatype_of(info), p->rows.rows, info->outputs);
-    for (size_t row = 0; row < p->rows.rows && info->outputs == 1; row++)
-        eng_write_predicted(w, p, row);
-    for (size_t i = 0; i < p->rows.rows * info->outputs && info->outputs != 1; i++)
-        eng_json_double(w, p->predicted[i]);
+    for (size_t i = 0; i < p->rows.rows * info->outputs; i++)
+        eng_write_value(w, info, p->predicted[i]);
     close_tensor(w);
     if (!p->shares)
         return;

@@ -68,7 +68,7 @@ static void answer(const eng_plan *p, const table *t, size_t row, eng_plan_scrat
 {
     eng_error err = {0};
     eng_plan_column one[4096];
-    double predicted[64], shares[1024];
+    static double predicted[4096], shares[4096];
     eng_buf out;
     for (size_t i = 0; i < t->fields; i++)
         one[i] = (eng_plan_column){t->columns[i].numbers + row, t->columns[i].texts + row};
@@ -92,8 +92,16 @@ static void answer(const eng_plan *p, const table *t, size_t row, eng_plan_scrat
     eng_json_close(&w, ']');
     eng_json_name(&w, ENG_STR("probabilities"));
     eng_json_open(&w, '[');
-    for (size_t j = 0; j < t->shares; j++)
+    const size_t *ends = eng_plan_about(p, NULL)->class_ends;
+    for (size_t j = 0, output = 0; j < t->shares; j++) {
+        if (ends && j == (output ? ends[output - 1] : 0))
+            eng_json_open(&w, '[');
         eng_json_double(&w, shares[j]);
+        if (ends && j + 1 == ends[output]) {
+            eng_json_close(&w, ']');
+            output++;
+        }
+    }
     eng_json_close(&w, ']');
     eng_json_close(&w, '}');
     printf("%.*s\n", (int)out.len, out.data);
@@ -122,7 +130,7 @@ int main(int argc, char **argv)
     t.rows = eng_json_count(rows);
     t.outputs = about->count;
     t.shares = has_shares ? about->class_count : 0;
-    if (t.fields > 4096 || t.outputs > 64 || t.shares > 1024)
+    if (t.fields > 4096 || t.outputs > 4096 || t.shares > 4096)
         die("too large a model for this program");
     t.numbers = malloc(t.fields * t.rows * sizeof *t.numbers);
     t.texts = malloc(t.fields * t.rows * sizeof *t.texts);
