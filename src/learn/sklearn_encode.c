@@ -423,6 +423,11 @@ static eng_sk_cols splines(eng_sk *s, const eng_py *e, eng_sk_cols x)
         how++;
     if (how == 4)
         eng_sk_fail(s, e, "it refuses what lies beyond its knots, which is not known");
+    if (degree < 2 && x.n > 1 && eng_sk_is(e, "extrapolation", "linear"))
+        eng_sk_fail(s, e,
+                    "of degree %g its straight lines begin at other knots for every column "
+                    "after the first, which is not known",
+                    degree);
     if (!(degree >= 0 && degree <= ENG_PLAN_SPLINE))
         eng_sk_fail(s, e, "its degree is not from 0 to %d", ENG_PLAN_SPLINE);
     if (!of_all_columns(s, e, "bsplines_", x) || !parts)
