@@ -165,4 +165,13 @@ static inline void change_byte(const char *path, off_t at, unsigned char flip)
     close(fd);
 }
 
+/* What is dropped goes in the background: a minute is for a loaded machine. */
+static inline void wait_for_rows(place *p, const char *table, long long rows)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    for (int i = 0; i < 1200 && ask_sqlite(p->db, sql) > rows; i++)
+        sleep_ms(50);
+}
+
 #endif

@@ -512,8 +512,7 @@ static void what_is_forgotten_is_refused(void **state)
     assert_ok(eng_store_change_page(s, c, last, 9, &p->arena, &changes, &count, &err), err);
     assert_int_equal(count, 2); /* went, came */
     assert_int_equal(changes[0].what, ENG_STORE_WENT);
-    for (int i = 0; i < 100 && ask_sqlite(p->db, "SELECT count(*) FROM change") > 2; i++)
-        sleep_ms(50);
+    wait_for_rows(p, "change", 2);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM change"), 2);
     assert_int_equal(eng_store_change_page(s, 99, 0, 9, &p->arena, &changes, &count, &err),
                      ENG_ENOTFOUND);
@@ -620,9 +619,9 @@ static void another_generation_takes_over(void **state)
     assert_ok(eng_store_generation_drop(s, young, &err), err);
     assert_int_equal(eng_store_generation_drop(s, young, &err), ENG_ENOTFOUND);
     assert_int_equal(eng_store_generation_activate(s, young, &err), ENG_ENOTFOUND);
-    for (int i = 0; i < 100 && ask_sqlite(p->db, "SELECT count(*) FROM generation") > 1; i++)
-        sleep_ms(50);
-    sleep_ms(200);
+    wait_for_rows(p, "generation", 1);
+    wait_for_rows(p, "vector", 11 * PARTS);
+    wait_for_rows(p, "cutting", 1);
     eng_store_close(s);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM vector"), 11 * PARTS);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM passage"), 11 * PARTS);
@@ -647,8 +646,7 @@ static void a_cutting_can_be_shared(void **state)
     assert_int_equal(get_collection(s, p, "c").cutting, cutting);
     assert_int_equal(get_collection(s, p, "c").passages, 10 * PARTS);
     assert_ok(eng_store_generation_drop(s, old, &err), err);
-    for (int i = 0; i < 100 && ask_sqlite(p->db, "SELECT count(*) FROM generation") > 1; i++)
-        sleep_ms(50);
+    wait_for_rows(p, "generation", 1);
     eng_store_close(s);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM passage"), 10 * PARTS);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM vector"), 10 * PARTS);
@@ -739,8 +737,7 @@ static void what_was_dropped_is_removed_in_pieces(void **state)
     assert_int_equal(eng_store_document_put(s, c, g, &late, 1, &err), ENG_ENOTFOUND);
     eng_store_close(s); /* at once: the rest is done at the next opening */
     s = open_db(p);
-    for (int i = 0; i < 200 && ask_sqlite(p->db, "SELECT count(*) FROM collection") > 1; i++)
-        sleep_ms(50);
+    wait_for_rows(p, "collection", 1);
     assert_int_equal(get_collection(s, p, "keep").documents, 10);
     eng_store_close(s);
     assert_int_equal(ask_sqlite(p->db, "SELECT count(*) FROM collection"), 1);
