@@ -15,6 +15,8 @@
 
 /* Of PREFIX, and of ANY, candidates a search takes more where it needs them: see find. */
 enum { TOP_K = 5, TOP_K_MAX = 1000, PREFIX = 100, ANY = 1000, LOOKS = 20 };
+/* What was found is held as long as an answer to it streams: chunks are no larger than most need. */
+enum { FOUND_CHUNK = 3 << 12 };
 
 static double since(uint64_t from) { return (double)(eng_clock_ns() - from) / 1e6; }
 
@@ -542,7 +544,7 @@ eng_status eng_search_evidence(eng *e, eng_str collection, const eng_trial *tria
     eng_found *f = eng_zalloc(sizeof *f);
     if (!f)
         return eng_fail_nomem(err);
-    eng_arena_init(&f->arena, 1 << 14, NULL);
+    eng_arena_init(&f->arena, FOUND_CHUNK, NULL);
     eng_search_query q = *query;
     eng_searching s = {.e = e,
                        .query = &q,

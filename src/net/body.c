@@ -1,7 +1,7 @@
 /*
  * A request's body, on its way in:
  *
- *     all of it came with the head, not chunked    it stays in the block, `here`
+ *     all of it came with the head, not chunked    it is copied, `here`
  *     up to in_memory                              `mem`
  *     beyond                                       `mem` gathers pieces, which workers write to an
  *                                                  unnamed file; at the end the file is mapped

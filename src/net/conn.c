@@ -445,6 +445,9 @@ static step ready(eng_http_conn *c)
         x->s.given = false;
         return reply(c);
     }
+    /* An answer may take long, and all of a request that has a body was copied. */
+    if (x->s.req.has_body)
+        drop_empty_block(c);
     eng_http_loop_wait(c, c->half_closed ? ENG_WAIT_PROBE : ENG_WAIT_HANDLER);
     return WAIT;
 }
@@ -513,37 +516,17 @@ static step read_body(eng_http_conn *c)
     }
 }
 
-/* The block stays with the exchange, because the head's views look into it; what stands behind the
- * head goes into a new one. */
-static bool split_block(eng_http_conn *c)
-{
-    eng_http_block *b = c->block, *rest = NULL;
-    if (!is_empty(b)) {
-        rest = eng_http_block_take(c->loop);
-        if (!rest)
-            return false;
-        rest->to = b->to - b->from;
-        memcpy(rest->data, b->data + b->from, rest->to);
-    }
-    c->x->s.block = b;
-    c->block = rest;
-    return true;
-}
-
 static step begin_body(eng_http_conn *c)
 {
     eng_exchange *x = c->x;
     eng_http_body *body = &x->s.body;
     eng_http_block *b = c->block;
     if (!body->chunked && body->length <= b->to - b->from) {
-        body->here = (eng_str){b->data + b->from, (size_t)body->length};
+        body->here = eng_arena_copy(&x->arena, (eng_str){b->data + b->from, (size_t)body->length});
         b->from += (size_t)body->length;
-        return ready(c);
+        return body->here.ptr ? ready(c) : refuse(c, 503, "out of memory");
     }
-    bool asked = x->s.expects && is_empty(b);
-    if (!split_block(c))
-        return refuse(c, 503, "out of memory");
-    if (asked)
+    if (x->s.expects && is_empty(b))
         send_continue(c);
     eng_http_body_begin(x);
     c->state = ENG_CONN_BODY;
@@ -611,7 +594,29 @@ static step drop_what_comes(eng_http_conn *c)
 
 /* ---- Heads ---------------------------------------------------------------------------------- */
 
-static step begin(eng_http_conn *c, const eng_http_head *head)
+static void move(eng_str *view, const char *from, const char *to)
+{
+    if (view->ptr)
+        view->ptr = to + (view->ptr - from);
+}
+
+/* The head of a request with a body out of the block, which other bytes need, and which is large for what may be
+ * held long. */
+static bool keep_head(eng_exchange *x, eng_http_head *head, eng_header *headers, const char *from)
+{
+    const char *to = eng_arena_copy(&x->arena, (eng_str){from, head->size}).ptr;
+    eng_str *views[] = {&head->method, &head->target, &head->path,
+                        &head->query,  &head->host,   &head->id};
+    for (size_t i = 0; to && i < sizeof views / sizeof *views; i++)
+        move(views[i], from, to);
+    for (size_t i = 0; to && i < head->header_count; i++) {
+        move(&headers[i].name, from, to);
+        move(&headers[i].value, from, to);
+    }
+    return to;
+}
+
+static step begin(eng_http_conn *c, eng_http_head *head)
 {
     eng_http_loop *l = c->loop;
     const eng_http_callbacks *on = &l->server->options.on;
@@ -619,6 +624,9 @@ static step begin(eng_http_conn *c, const eng_http_head *head)
     if (!x)
         return gone(c);
     c->x = x;
+    bool has_body = head->chunked || head->length > 0;
+    if (has_body && !keep_head(x, head, l->headers, c->block->data + c->block->from))
+        return gone(c);
     eng_exchange_begin(x, c, head, l->headers);
     c->block->from += head->size;
     x->s.dispatching = true;

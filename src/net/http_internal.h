@@ -107,7 +107,7 @@ typedef struct {
     bool writing;       /* a worker has mem and fd */
     eng_status written; /* what became of that */
     eng_chunked chunks;
-    eng_str here; /* the whole of it in the block that holds the head; ptr NULL: elsewhere */
+    eng_str here; /* the whole of it in the exchange's arena; ptr NULL: elsewhere */
     eng_buf mem;  /* what is not in the file */
     int fd;       /* -1: none */
     eng_mapping map;
@@ -136,7 +136,7 @@ struct eng_exchange {
 
     struct {
         eng_http_request req;
-        eng_http_block *block; /* holds the head; NULL: the connection's does */
+        eng_http_block *block; /* of a connection that has gone: holds the head */
         eng_http_body body;
         void *user;
         bool gzip_accepted;
