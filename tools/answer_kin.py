@@ -89,7 +89,7 @@ popular- procurad- comum comuns frequent- preferid- common usual
 vantag- benefic- benefit- advantage- ventaja-
 problema- dificuld- trouble- issue issues problem problems
 razao razoes motiv- causa causas causou causad- reason reasons cause- provoc-
-objetiv- finalidad- proposito- meta metas goal goals purpose- serve
+objetiv- finalidad- proposito- goal goals purpose-
 tipo tipos categoria- modalidade- especie- plano planos kind kinds type types forma formas
 passo passos etapa- procediment- step steps
 regra- norma normas politica- condic- rule rules policy policies
@@ -121,6 +121,13 @@ diferenc- distin- differ-
 lugar lugares local locais sitio place places
 dinheiro quantia grana money dinero
 loja lojas store- shop shops tienda-
+gastar gasto gastei gastos gasta gastou despes- orcament- spend- spent expens- gast
+doar doacao doacoes contribu- donat- donac-
+fraud- golpe golpes scam-
+sucesso exito certo success-
+presente presentes brinde brindes premio premios recompens- gift gifts reward- prize- regalo-
+arrepend- desist- regret-
+recus- rejeit- aceit- accept- reject- rechaz-
 fazer faz fazem faco feito feita make makes made hacer hace
 """
 

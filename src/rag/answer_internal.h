@@ -77,6 +77,7 @@ typedef struct {
     const unit_word *words;
     size_t word_count;
     float hit[ENG_ASK_TERMS]; /* how well each of the question's words is met */
+    uint32_t kin;             /* words of the question of which it has kin */
     float cosine;             /* NAN: not known */
     unsigned fresh;           /* words that are neither small nor the question's */
     unsigned commas;
@@ -100,6 +101,7 @@ typedef struct {
     eng_terms scratch;
     unit *units;
     size_t count;
+    uint32_t head_kin[ENG_ANSWER_CANDIDATES];
     uint8_t kin[ENG_ASK_TERMS][KIN_MAX]; /* of the question's words; 0 behind the last */
     double idf[ENG_ASK_TERMS];           /* shares of the question's whole weight: they sum to 1 */
     double most_idf;

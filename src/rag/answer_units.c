@@ -11,7 +11,7 @@
 
 enum { HEADING_MOST = 90, GLUED_LEAST = 5, PREFIX_LEAST = 5, TYPO_LEAST = 5, ONE_LINE = 400 };
 enum { HALF_WORDS = 2, HALF_MOST = 24 };
-static const float by_prefix = 0.6f, by_part = 0.8f, by_typo = 0.7f, by_kin = 0.5f;
+static const float by_prefix = 0.6f, by_part = 0.8f, by_typo = 0.7f, by_kin = 0.8f;
 
 /* ---- How words meet ---- */
 
@@ -93,21 +93,45 @@ static bool is_kin(const uint8_t a[KIN_MAX], const uint8_t *b, size_t count)
     return false;
 }
 
-/* A word that means nearly what one of the question's does. */
-static void meet_kin(const search_state *s, eng_str folded, float hit[ENG_ASK_TERMS],
-                     unit_word *out)
+/* A word that means nearly what one of the question's does: which of them. What that is worth is known when all are
+ * read. */
+static void meet_kin(const search_state *s, eng_str folded, uint32_t *met, unit_word *out)
 {
     uint8_t kin[KIN_MAX];
     size_t n = eng_word_kin(folded, kin);
     for (size_t i = 0; n && i < s->q->term_count; i++) {
         if (!is_kin(s->kin[i], kin, n))
             continue;
-        hit[i] = by_kin > hit[i] ? by_kin : hit[i];
+        *met |= 1u << i;
         if (out && by_kin > out->strength) {
             out->strength = by_kin;
             out->term = (int8_t)i;
         }
     }
+}
+
+static void take_kin(float hit[ENG_ASK_TERMS], uint32_t met, const float worth[ENG_ASK_TERMS])
+{
+    for (size_t t = 0; t < ENG_ASK_TERMS; t++)
+        if ((met & 1u << t) && worth[t] > hit[t])
+            hit[t] = worth[t];
+}
+
+/* Kin that stands everywhere says little: what it is worth goes with how few units have it. */
+static void weigh_kin(search_state *s)
+{
+    float worth[ENG_ASK_TERMS];
+    for (size_t t = 0; t < ENG_ASK_TERMS; t++) {
+        size_t have = 0;
+        for (size_t i = 0; i < s->count; i++)
+            have += (s->units[i].kin & 1u << t) != 0;
+        double rare = log((double)(s->count + 2) / (double)(have + 1));
+        worth[t] = by_kin * (float)(rare / log((double)(s->count + 2)));
+    }
+    for (size_t i = 0; i < s->count; i++)
+        take_kin(s->units[i].hit, s->units[i].kin, worth);
+    for (size_t c = 0; c < s->candidate_count; c++)
+        take_kin(s->head[c], s->head_kin[c], worth);
 }
 
 double eng_units_cover(const search_state *s, const float hit[ENG_ASK_TERMS])
@@ -180,7 +204,7 @@ static eng_status read_words(search_state *s, unit *u, eng_error *err)
         if (!words[n - 1].stop)
             meet(s->q, eng_terms_text(t, i), u->hit, &words[n - 1]);
         if (!words[n - 1].stop && t->items[i].kind == ENG_TERM_WORD)
-            meet_kin(s, eng_str_of(folded), u->hit, &words[n - 1]);
+            meet_kin(s, eng_str_of(folded), &u->kin, &words[n - 1]);
     }
     u->words = words;
     u->word_count = n;
@@ -201,7 +225,7 @@ static eng_status read_head(search_state *s, size_t c, eng_error *err)
             char folded[FOLDED_MAX];
             size_t n = eng_fold_word(eng_str_sub(texts[k], t->start, t->end - t->start), folded);
             if (kind == ENG_TERM_WORD && !t->stop && n)
-                meet_kin(s, (eng_str){folded, n}, s->head[c], NULL);
+                meet_kin(s, (eng_str){folded, n}, &s->head_kin[c], NULL);
             if (kind == ENG_TERM_WORD || kind == ENG_TERM_PLAIN)
                 meet(s->q, eng_terms_text(&s->scratch, i), s->head[c], NULL);
         }
@@ -408,6 +432,7 @@ eng_status eng_units_of(search_state *s, eng_error *err)
         if (status == ENG_OK)
             status = cut(&c, err);
     }
+    weigh_kin(s);
     sum_up(s);
     weigh(s);
     find_twins(s);

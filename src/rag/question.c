@@ -210,9 +210,12 @@ static eng_ask_kind of_what(const asked *w, size_t i)
     static const char *const sorts[] = {"tipo", "tipos", "meio", "meios", "medio", NULL};
     if (i > 0 && strcmp(at(w, i - 1), "por") == 0 && !is_one_of(next, sorts))
         return ENG_ASK_WHY;
+    static const char *const serves[] = {"serve", "servem", "sirve", "sirven", NULL};
     for (size_t k = i + 1; k < w->count; k++)
         if (is_one_of(at(w, k), means))
             return ENG_ASK_DEFINITION;
+    if (is_one_of(next, serves)) /* "para que serve" */
+        return ENG_ASK_DEFINITION;
     if (!is_being(next))
         return of_thing(w, i, false);
     eng_ask_kind kind = of_thing(w, i, english && strcmp(next, "are") == 0);

@@ -101,6 +101,7 @@ static void a_question_has_a_kind_in_three_languages(void **state)
         {"O que é uma ponte pênsil?", ENG_ASK_DEFINITION},
         {"What is a suspension bridge?", ENG_ASK_DEFINITION},
         {"¿Qué es un puente colgante?", ENG_ASK_DEFINITION},
+        {"Para que serve uma ponte?", ENG_ASK_DEFINITION},
         {"Quais são os tipos de ponte?", ENG_ASK_LIST},
         {"¿Cuáles son los tipos de puente?", ENG_ASK_LIST},
         {"Is the bridge open?", ENG_ASK_YESNO},
