@@ -102,7 +102,7 @@ def fill(data, count, sentences):
         size += end
         db.execute("INSERT INTO document (id, collection, name, version, hash, bytes, tokens, created_ms, updated_ms) "
                    "VALUES (?, ?, ?, 1, ?, ?, 200, 0, 0)", (i, collection, "d%d" % i, b"%032d" % i, end))
-        db.execute("INSERT INTO document_text VALUES (?, ?)", (i, text))
+        db.execute("INSERT INTO document_text (document, text) VALUES (?, ?)", (i, text))
         db.execute("INSERT INTO passage (id, cutting, document, kind, start, end, tokens) VALUES (?, ?, ?, 0, 0, ?, 200)",
                    (i, cutting, i, end))
         for kind in range(1 + sentences):
