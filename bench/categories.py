@@ -22,6 +22,7 @@ import argparse  # noqa: E402
 import csv  # noqa: E402
 import json  # noqa: E402
 import lzma  # noqa: E402
+import math  # noqa: E402
 import os  # noqa: E402
 import pathlib  # noqa: E402
 import random  # noqa: E402
@@ -100,7 +101,7 @@ def sklearn_says(train, test, fields, logistic=False):
     pipeline, y = features(), [row[1] for row in train]
     x = pipeline.fit_transform([text(row, fields) for row in train])
     asked = pipeline.transform([text(row, fields) for row in test])
-    models = {"LinearSVC C=%g" % c: LinearSVC(C=c) for c in (0.3, 0.6, 1)}
+    models = {"LinearSVC C=%g" % c: LinearSVC(C=c) for c in (0.3, 0.6)}
     if logistic:
         models["LogisticRegression C=10"] = LogisticRegression(C=10, max_iter=100, tol=1e-3)
     return {name: list(m.fit(x, y).predict(asked)) for name, m in models.items()}
@@ -248,27 +249,39 @@ def synthetic(count, path):
             f.write("%d,%s,c%d\n" % (i, " ".join(title), label))
 
 
+def watched(command):
+    """Runs it: its processor time, that of the thread which had most of it, and its largest size in MB."""
+    times, size = {}, 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                for task in pathlib.Path("/proc/%d/task" % process.pid).iterdir():
+                    times[task.name] = int((task / "schedstat").read_text().split()[0]) / 1e9
+                peak = re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/%d/status" % process.pid).read_text())
+                size = max(size, int(peak.group(1)) / 1024 if peak else 0)
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # a thread, or all of it, has just ended
+            time.sleep(0.01)
+    if process.returncode:
+        raise SystemExit("bench/categories: " + " ".join(command))
+    return sum(times.values()), max(times.values()), size
+
+
 def size(counts):
-    import math
+    """What others do on the machine does not show: two threads would take as long as the busier of them."""
     before = None
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             synthetic(count, folder + "/s.csv")
-            times = {}
-            for threads in (1, 2):
-                began, was = time.perf_counter(), os.times()
-                done = subprocess.run(["/usr/bin/env", "python3", "-c",
-                                       "import resource,subprocess,sys;subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL);"
-                                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
-                                       str(ROOT / "build" / "engenho"), "train", "text", folder + "/s.csv", "--model", folder + "/m",
-                                       "--threads", str(threads), "--data", folder], check=True, capture_output=True, text=True)
-                now = os.times()
-                times[threads] = (time.perf_counter() - began, now.children_user + now.children_system - was.children_user - was.children_system)
-            line = "categories.size.%d  1thread=%.1fs  2threads=%.1fs  ratio=%.2f  cpu=%.1fs  memory=%.0fMB" % (
-                count, times[1][0], times[2][0], times[1][0] / times[2][0], times[1][1], int(done.stdout) / 1024)
+            one, two = (watched([str(ROOT / "build" / "engenho"), "train", "text", folder + "/s.csv", "--model", folder + "/m",
+                                 "--threads", threads, "--data", folder]) for threads in ("1", "2"))
+            done = subprocess.run([str(OURS), "fit", folder + "/s.csv", "title"], check=True, capture_output=True, text=True)
+            fit = sum(float(v) for v in done.stdout.split()[:3])
+            line = "categories.size.%d  file-to-fit=%.2fs  train=%.1fs  2threads=%.1fs  ratio=%.2f  goal>=1.7  memory=%.0fMB" % (
+                count, fit, one[0], two[1], one[0] / two[1], two[2])
             if before:
-                line += "  exponent=%.2f" % (math.log(times[1][1] / before[1]) / math.log(count / before[0]))
-            before = (count, times[1][1])
+                line += "  exponent=%.2f" % (math.log(fit / before[1]) / math.log(count / before[0]))
+            before = (count, fit)
             print(line, flush=True)
 
 
