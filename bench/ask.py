@@ -240,6 +240,13 @@ def resident(pid):
         return int(re.search(r"RssAnon:\s+(\d+)", f.read())[1])
 
 
+def cpu_ms(pid):
+    """That the process has taken so far."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+
+
 def first_tokens(port, model, made):
     """Milliseconds to the first word that are ours: through the server, less the search, less the model server's own."""
     ours = []
@@ -310,7 +317,9 @@ def measure(data, count, streams):
         print("# stages, median ms: %s" % "  ".join("%s %.2f" % x for x in stages.items()))
         line("alone-p50", statistics.median(times))
         line("alone-p99", statistics.quantiles(times, n=100)[98])
+        before = cpu_ms(s.process.pid)
         times = together(s.port)
+        line("c16-cpu", (cpu_ms(s.process.pid) - before) / len(times))
         line("c16-p50", statistics.median(times))
         line("c16-p99", statistics.quantiles(times, n=100)[98])
         line("c16", len(times) / SECONDS, "/s")

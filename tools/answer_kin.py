@@ -133,7 +133,7 @@ fazer faz fazem faco feito feita make makes made hacer hace
 
 HEAD = """/*
  * Words that mean nearly the same, by the groups of tools/answer_kin.py, which made this; not written by hand. In the
- * order of their bytes; one that ends in "-" may have any ending.
+ * order of their bytes.
  */
 #include "rag/answer_internal.h"
 
@@ -141,6 +141,8 @@ HEAD = """/*
 
 typedef struct {
     const char *word;
+    uint8_t len;
+    bool any;      /* any ending */
     uint8_t group; /* from 1 */
 } kin_word;
 
@@ -149,13 +151,18 @@ static const kin_word kin[] = {
 %s};
 /* clang-format on */
 
+static unsigned two(const char *word)
+{
+    return (unsigned)(unsigned char)word[0] << 8 | (unsigned char)word[1];
+}
+
 /* The first word that does not stand before these two bytes. */
-static size_t begin_at(const char *two)
+static size_t begin_at(unsigned bytes)
 {
     size_t from = 0, to = sizeof kin / sizeof *kin;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (strncmp(kin[middle].word, two, 2) < 0)
+        if (two(kin[middle].word) < bytes)
             from = middle + 1;
         else
             to = middle;
@@ -163,12 +170,10 @@ static size_t begin_at(const char *two)
     return from;
 }
 
-static bool is(const char *word, eng_str folded)
+static bool is(const kin_word *k, eng_str folded)
 {
-    size_t len = strlen(word);
-    if (word[len - 1] == '-')
-        return folded.len >= len - 1 && memcmp(word, folded.ptr, len - 1) == 0;
-    return folded.len == len && memcmp(word, folded.ptr, len) == 0;
+    return (k->any ? folded.len >= k->len : folded.len == k->len) &&
+           memcmp(k->word, folded.ptr, k->len) == 0;
 }
 
 size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX])
@@ -176,9 +181,9 @@ size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX])
     size_t n = 0, count = sizeof kin / sizeof *kin;
     if (folded.len < 2)
         return 0;
-    for (size_t i = begin_at(folded.ptr);
-         n < KIN_MAX && i < count && memcmp(kin[i].word, folded.ptr, 2) == 0; i++)
-        if (is(kin[i].word, folded))
+    unsigned bytes = two(folded.ptr);
+    for (size_t i = begin_at(bytes); n < KIN_MAX && i < count && two(kin[i].word) == bytes; i++)
+        if (is(&kin[i], folded))
             out[n++] = kin[i].group;
     return n;
 }
@@ -187,10 +192,10 @@ size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX])
 
 def main():
     groups = [g.split() for g in GROUPS.strip().splitlines()]
-    pairs = sorted({(w, i + 1) for i, g in enumerate(groups) for w in g})
+    pairs = sorted({(w.rstrip("-"), w.endswith("-"), i + 1) for i, g in enumerate(groups) for w in g})
     line, out = "   ", ""
-    for w, g in pairs:
-        text = ' {"%s", %d},' % (w, g)
+    for w, any_ending, g in pairs:
+        text = ' {"%s", %d, %d, %d},' % (w, len(w), any_ending, g)
         if len(line) + len(text) > 99:
             out, line = out + line + "\n", "   "
         line += text
