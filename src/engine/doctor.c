@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/history.h"
 #include "engine/knowledge.h"
 #include "engine/model_internal.h"
 
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHECKS = 8 };
+enum { CHECKS = 10 };
 
 #define FREE_LEAST ((uint64_t)100 << 20)
 
@@ -292,6 +293,68 @@ static void check_models(exam *x)
     eng_models_close(m);
 }
 
+/* ---- Predictors and what they predicted ---- */
+
+/* Files go by their content. One that is damaged would be taken for the right one by the next load of the same. */
+static void check_loaded(exam *x, const char *folder, const char *name)
+{
+    char hex[ENG_HEX_SIZE];
+    eng_backup_file got = {.path = eng_arena_copy(&x->arena, eng_str_of(name))};
+    const char *path = eng_arena_format(&x->arena, "%s/%s", folder, name).ptr;
+    if (!got.path.ptr || !path) {
+        x->failed = ENG_ENOMEM;
+        return;
+    }
+    eng_status status = eng_copy_hashed(folder, NULL, &got, hash_on, x, NULL);
+    sodium_bin2hex(hex, sizeof hex, got.sha256, sizeof got.sha256);
+    if (status == ENG_ECANCELLED || status == ENG_ENOTFOUND ||
+        (status == ENG_OK && strcmp(hex, name) == 0))
+        return;
+    bool removed = x->repair && unlink(path) == 0;
+    find(x, "predictors", ENG_ECORRUPT, removed, "'%s' is damaged%s: load the model again", path,
+         removed ? " and was removed" : "");
+}
+
+static void check_predictors(exam *x)
+{
+    const char *folder = below(x, "models/loaded");
+    size_t before = x->found.count;
+    DIR *dir = folder ? opendir(folder) : NULL;
+    for (const char *name; dir && go_on(x) && (name = eng_data_next(dir));)
+        if (strlen(name) == ENG_HEX_SIZE - 1)
+            check_loaded(x, folder, name);
+    if (dir)
+        closedir(dir);
+    if (x->found.count == before)
+        find(x, "predictors", ENG_OK, false, "every file of every loaded model is whole");
+}
+
+static bool found_in_history(void *ctx, const eng_history_damage *d)
+{
+    exam *x = ctx;
+    if (d->bytes)
+        find(x, "history", ENG_ECORRUPT, false,
+             "%08x.seg: %llu bytes are damaged and passed over, %llu predictions are whole",
+             d->number, (unsigned long long)d->bytes, (unsigned long long)d->entries);
+    return go_on(x);
+}
+
+static void check_history(exam *x)
+{
+    eng_error err = {0};
+    const char *folder = below(x, "history");
+    size_t before = x->found.count;
+    eng_history *open = x->run ? x->run->e->history : NULL;
+    if (!folder)
+        return;
+    eng_status status = open ? eng_history_examine_open(open, found_in_history, x, &err)
+                             : eng_history_examine(folder, found_in_history, x, &err);
+    if (status < 0)
+        find(x, "history", status, false, "%s", err.message);
+    else if (x->found.count == before)
+        find(x, "history", ENG_OK, false, "every prediction that is kept is whole");
+}
+
 /* ---- Indexes ---- */
 
 typedef struct {
@@ -406,8 +469,8 @@ static void check_indexes(exam *x)
 }
 
 static void (*const checks[CHECKS])(exam *x) = {
-    check_folder, check_database, check_secret,  check_space,
-    check_tmp,    check_models,   check_indexes, check_restore,
+    check_folder, check_database,   check_secret,  check_space,   check_tmp,
+    check_models, check_predictors, check_history, check_indexes, check_restore,
 };
 
 /* ---- By hand ---- */

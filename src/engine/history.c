@@ -379,7 +379,7 @@ static void *sync_thread(void *arg)
 
 /* ---- Opening ---- */
 
-static bool is_name(const char *name, uint32_t *number)
+bool eng_history_number(const char *name, uint32_t *number)
 {
     char *end;
     if (strlen(name) != NAME_LEN || strcmp(name + 8, ".seg") != 0)
@@ -405,7 +405,7 @@ static eng_status list_files(eng_history *h, eng_error *err)
         return errno == ENOENT ? ENG_OK : eng_fail_errno(err, errno, "cannot open '%s'", h->dir);
     h->made = true;
     for (struct dirent *d; status == ENG_OK && (d = readdir(dir));)
-        if (is_name(d->d_name, &number))
+        if (eng_history_number(d->d_name, &number))
             status = add_segment(h, number, &s, err);
     closedir(dir);
     if (h->count)

@@ -6,6 +6,7 @@
  *     history.c           appending, syncing, removing what is too old or too much
  *     history_segment.c   a segment's bytes: entries written, found again, and checked
  *     history_read.c      pages of entries, newest first
+ *     history_examine.c   every segment read through
  *
  * The newest segment is mapped, and an entry is in it before its reply is sent: what the kernel has
  * survives the death of this process without a system call. A thread writes it to the disk ten times a
@@ -144,7 +145,24 @@ typedef struct {
 eng_status eng_history_list(eng_history *h, const eng_history_query *query, eng_arena *arena,
                             eng_history_page_of *out, eng_error *err) ENG_MUST_CHECK;
 
-/* ---- Between the two files ------------------------------------------------------------------------------ */
+/* ---- Examining (history_examine.c) ---------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t number;
+    uint64_t bytes;   /* that are no whole entry and should be; 0: all is well */
+    uint64_t entries; /* that are whole */
+} eng_history_damage;
+
+/* Told of each segment; false ends it. */
+typedef bool eng_history_found(void *ctx, const eng_history_damage *segment);
+
+/* Every entry of every segment is read: of a folder that nobody has open, in no order, and of a history that is. */
+eng_status eng_history_examine(const char *dir, eng_history_found *found, void *ctx,
+                               eng_error *err) ENG_MUST_CHECK;
+eng_status eng_history_examine_open(eng_history *h, eng_history_found *found, void *ctx,
+                                    eng_error *err) ENG_MUST_CHECK;
+
+/* ---- Between the files ------------------------------------------------------------------------------ */
 
 typedef struct eng_history_segment {
     uint32_t number;
@@ -181,6 +199,8 @@ struct eng_history {
     eng_history_wait *waiting;
 };
 
+/* Of a segment's file, by its name; false: it is none. */
+bool eng_history_number(const char *name, uint32_t *number);
 char *eng_history_path(const eng_history *h, uint32_t number); /* NULL: no memory */
 
 #endif

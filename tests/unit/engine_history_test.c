@@ -409,6 +409,60 @@ static void survives_no_memory(void **state)
     assert_survives_no_memory(status, { status = open_append_list(p); });
 }
 
+/* ---- Examining ---- */
+
+typedef struct {
+    uint64_t segments, damaged, entries;
+    uint32_t last;
+} seen_damage;
+
+static bool note_damage(void *ctx, const eng_history_damage *d)
+{
+    seen_damage *seen = ctx;
+    seen->segments++;
+    seen->entries += d->entries;
+    seen->damaged += d->bytes > 0;
+    seen->last = d->bytes ? d->number : seen->last;
+    return true;
+}
+
+static void examining_names_segments_that_are_not_whole(void **state)
+{
+    place *p = *state;
+    eng_error err = {0};
+    seen_damage seen = {0};
+    assert_ok(eng_history_examine(p->data, note_damage, &seen, &err), err);
+    assert_int_equal(seen.segments, 0); /* there is no folder yet */
+    eng_history *h = open_with(p, SMALL, 0);
+    for (unsigned i = 0; i < 160; i++)
+        add_of(h, "m", i);
+    assert_ok(eng_history_examine_open(h, note_damage, &seen, &err), err);
+    assert_true(seen.segments > 2 && seen.entries == 160 && seen.damaged == 0);
+    eng_history_close(h);
+
+    seen = (seen_damage){0};
+    assert_ok(eng_history_examine(p->data, note_damage, &seen, &err), err);
+    assert_true(seen.entries == 160 && seen.damaged == 0);
+    damage(p, 2, ENG_HISTORY_PAGE + 70, 1);
+    seen = (seen_damage){0};
+    assert_ok(eng_history_examine(p->data, note_damage, &seen, &err), err);
+    assert_true(seen.entries == 159 && seen.damaged == 1 && seen.last == 2);
+    damage(p, 1, 9, 1);
+    seen = (seen_damage){0};
+    assert_ok(eng_history_examine(p->data, note_damage, &seen, &err), err);
+    assert_int_equal(seen.damaged, 2);
+    damage(p, 1, 9, 1);
+    h = open_with(p, SMALL, 0);
+    seen = (seen_damage){0};
+    assert_ok(eng_history_examine_open(h, note_damage, &seen, &err), err);
+    assert_true(seen.damaged == 1 && seen.last == 2);
+    eng_history_close(h);
+    damage(p, 1, ENG_HISTORY_PAGE + 500, -1);
+    seen = (seen_damage){0};
+    assert_ok(eng_history_examine(p->data, note_damage, &seen, &err), err);
+    assert_int_equal(seen.damaged, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +479,7 @@ int main(void)
         in_place(what_is_long_is_cut_and_says_so),
         in_place(with_always_a_reply_waits_for_the_disk),
         in_place(many_append_and_read_while_segments_come_and_go),
+        in_place(examining_names_segments_that_are_not_whole),
         in_place(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, start_library, stop_library);

@@ -186,6 +186,34 @@ static void test_damaged_files_are_refused_and_what_answers_goes_on(void **state
     eng_close(e);
 }
 
+static void test_doctor_finds_a_loaded_file_that_is_damaged_and_makes_room_for_it(void **state)
+{
+    place *at = *state;
+    char file[160];
+    eng_findings *f = NULL;
+    eng *e = open_at(at->data);
+    assert_ok(load_number(e, "m", 1, NULL), err);
+    eng_close(e);
+    path_of(1, "loaded", "", file);
+    for (unsigned damaged = 0; damaged < 2; damaged++) {
+        if (damaged)
+            change_byte(at->data, file, 50, 1);
+        assert_ok(eng_examine(at->data, damaged, &f, &err), err);
+        bool told = false;
+        for (size_t i = 0; i < f->count; i++)
+            told |= strcmp(f->items[i].check, "predictors") == 0 &&
+                    f->items[i].status == (damaged ? ENG_ECORRUPT : ENG_OK) &&
+                    f->items[i].repaired == (damaged == 1);
+        assert_true(told);
+        eng_findings_free(f);
+    }
+    assert_false(there(at->data, file));
+    e = open_at(at->data);
+    assert_ok(load_number(e, "m", 1, NULL), err);
+    assert_true(there(at->data, file));
+    eng_close(e);
+}
+
 /* ---- At once ---- */
 
 typedef struct {
@@ -328,6 +356,7 @@ int main(void)
         in_place(test_a_plan_that_is_damaged_or_gone_is_made_anew),
         in_place(test_a_model_whose_file_is_gone_says_so_and_keeps_no_other_from_answering),
         in_place(test_damaged_files_are_refused_and_what_answers_goes_on),
+        in_place(test_doctor_finds_a_loaded_file_that_is_damaged_and_makes_room_for_it),
         in_place(test_loads_at_once_beside_predictions_mix_nothing_up),
         in_place(test_out_of_memory_while_loading_and_choosing_changes_nothing),
         in_place(test_out_of_memory_is_an_ordinary_error),
