@@ -101,8 +101,10 @@ static void what_is_sent_arrives_whole(void **state)
     script_start(&s);
     assert_ok(start(&c, s.port, (eng_http_flow){.body = {body, sizeof body}}, &err), err);
     assert_soon(c.ended);
+    pthread_mutex_lock(&s.lock);
     assert_int_equal(s.seen.len, sizeof body);
     assert_memory_equal(s.seen.data, body, sizeof body);
+    pthread_mutex_unlock(&s.lock);
     script_stop(&s);
     end(&c);
 }
