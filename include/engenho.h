@@ -225,6 +225,35 @@ ENG_EXPORT eng_status eng_key_list(eng *e, unsigned limit, const char *next, eng
                                    eng_error *err) ENG_MUST_CHECK;
 ENG_EXPORT void eng_key_page_free(eng_key_page *page);
 
+/* ---- Measuring this machine ---------------------------------------------------------------------- */
+
+typedef struct eng_machine {
+    char processor[128];
+    const char *kernels; /* which variant of the inner loops runs: "avx512vnni" */
+    unsigned threads;    /* processors that are there */
+} eng_machine;
+ENG_EXPORT void eng_machine_about(eng_machine *out);
+
+typedef struct eng_gauge {
+    const char *group; /* "encoder" */
+    const char *what;
+    const char *unit;
+    double value; /* NaN: it could not be measured, and `what` says why */
+} eng_gauge;
+
+typedef struct eng_bench {
+    size_t passages;        /* of the collection that is searched; 0: 500 */
+    const char *model;      /* a file of a table's model; NULL: eng_dummy_write's */
+    const char *text_model; /* a file that was trained on texts; NULL: none is measured */
+    void (*found)(void *ctx, const eng_gauge *gauge); /* as they come; borrowed for the call */
+    bool (*cancelled)(void *ctx);                     /* may be NULL */
+    void *ctx;
+} eng_bench;
+
+/* Some seconds of embedding, ingesting, searching and predicting with made-up texts, in an engine that was
+ * made for it: it leaves a collection "bench" and a model "bench" there. */
+ENG_EXPORT eng_status eng_bench_run(eng *e, const eng_bench *what, eng_error *err) ENG_MUST_CHECK;
+
 /* ---- A table's model to try things with ---------------------------------------------------------- */
 
 /* Writes a small model file (LightGBM's text): a flight's dep_delay, distance and carrier to the delay of

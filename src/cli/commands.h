@@ -23,6 +23,7 @@ extern const eng_cli_command eng_cmd_tune;
 extern const eng_cli_command eng_cmd_report;
 extern const eng_cli_command eng_cmd_train;
 extern const eng_cli_command eng_cmd_categorize;
+extern const eng_cli_command eng_cmd_bench;
 extern const eng_cli_command eng_cmd_version;
 
 #endif
