@@ -334,7 +334,8 @@ static eng_status column_of(bench *b, const eng_feature *input, eng_column *out,
         texts[i] = input->category_count ? input->categories[i % input->category_count]
                                          : eng_str_of(words[i % WORDS]);
     }
-    *out = input->text ? (eng_column){.texts = texts} : (eng_column){.numbers = numbers};
+    out->texts = input->text ? texts : NULL;
+    out->numbers = input->text ? NULL : numbers;
     return ENG_OK;
 }
 

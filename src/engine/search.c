@@ -518,7 +518,7 @@ eng_status eng_search(eng *e, eng_str collection, const eng_search_query *query,
 static eng_status stand(eng_searching *s, eng_str collection, const eng_trial *trial,
                         eng_error *err)
 {
-    eng_store_collection row;
+    eng_store_collection row = {.settings = ENG_STR("")};
     eng_tuned tuned = {.before_cut = {NULL, 0}};
     eng_status status = ENG_OK;
     if (trial && trial->shelf)

@@ -263,7 +263,9 @@ eng_status eng_tune_outcome(eng_tuning_run *t, const eng_choice *choice, size_t 
     return ENG_OK;
 }
 
-double eng_tune_worth(const eng_probe *p, const eng_outcome *o)
+/* Of a question with an answer: the mean of the facts that the answer holds (of one without facts: whether
+ * there is an answer) and the nDCG of what was found; of one without: whether it was refused. */
+static double worth_of(const eng_probe *p, const eng_outcome *o)
 {
     double sum = 0, parts = 1;
     if (!p->answerable)
@@ -286,7 +288,7 @@ static eng_status worth(void *ctx, const eng_choice *choice, size_t question, do
     eng_outcome o;
     eng_status status = eng_tune_outcome(t, choice, question, &o, err);
     if (status == ENG_OK)
-        *out = eng_tune_worth(&t->probes[question], &o);
+        *out = worth_of(&t->probes[question], &o);
     return status;
 }
 

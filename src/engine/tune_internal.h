@@ -66,9 +66,6 @@ eng_tuning eng_tune_settings(const eng_tuning_run *t, const eng_choice *choice);
 /* Asks where that was not done yet. */
 eng_status eng_tune_outcome(eng_tuning_run *t, const eng_choice *choice, size_t question,
                             eng_outcome *out, eng_error *err) ENG_MUST_CHECK;
-/* Of a question with an answer: the mean of the facts that the answer holds (of one without facts: whether
- * there is an answer) and the nDCG of what was found; of one without: whether it was refused. */
-double eng_tune_worth(const eng_probe *p, const eng_outcome *o);
 
 /* All but whether it was applied, which eng_tune_result_end adds. */
 eng_status eng_tune_result(eng_tuning_run *t, const eng_tuning_found *found,
