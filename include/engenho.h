@@ -1020,9 +1020,9 @@ typedef struct eng_predictor_info {
     size_t outputs;           /* numbers a row */
     const eng_label *classes; /* of a text model: the categories */
     size_t class_count;
-    const size_t *class_ends; /* where it predicts classes in several outputs: where each one's end in
-                                 `classes`; else NULL */
-    bool has_shares;          /* it knows probabilities */
+    /* Of classes in several outputs: where those of each end in `classes`; else NULL. */
+    const size_t *class_ends;
+    bool has_shares; /* it knows probabilities */
 } eng_predictor_info;
 
 /* A version that is held: it does not change, and is there until it is given back, whatever becomes of
