@@ -56,10 +56,11 @@ static void pls_predict(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *o
     const double *w = eng_sk_matrix(s, e, "coef_", &m, &columns);
     const double *mean = eng_sk_vector(s, e, "_x_mean x_mean_", x.n), *scale = NULL;
     const double *bias = eng_sk_any_vector(s, e, "intercept_ _y_mean y_mean_", &n);
-    /* Before 1.3 coefficients were [columns][outputs], of columns over their deviation. */
+    /* Before 1.5 coefficients were of columns over their deviation, before 1.3 [columns][outputs] too. */
+    if (s->version < 1005)
+        scale = eng_sk_vector(s, e, "_x_std x_std_", x.n);
     if (s->version < 1003) {
         size_t rows = m;
-        scale = eng_sk_vector(s, e, "_x_std x_std_", x.n);
         w = w ? turned(s, w, rows, columns) : NULL;
         m = columns;
         columns = rows;
