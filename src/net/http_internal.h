@@ -390,8 +390,10 @@ struct eng_http_server {
     eng_http_limits limits;
     size_t block_size;
     unsigned connections_max;
-    _Atomic uint64_t open;   /* connections of all loops */
-    _Atomic uint64_t cut_ns; /* 0: not draining; else when requests under way are cut */
+    _Atomic uint64_t open;    /* connections of all loops */
+    _Atomic uint64_t cut_ns;  /* 0: not draining; else when requests under way are cut */
+    atomic_bool scarce;       /* a loop had no descriptor for a client, and none had since */
+    pthread_mutex_t scarcity; /* held by the loop that takes a client meanwhile */
     eng_http_unix *unixes;
     size_t unix_count;
     unsigned loop_count;

@@ -179,11 +179,26 @@ static void say_busy(int fd)
     (void)!recv(fd, seen, sizeof seen, 0); /* what is unread would make its end a reset */
 }
 
-static int accept_one(const eng_http_listener *from, struct sockaddr_storage *peer)
+static int accept_now(const eng_http_listener *from, struct sockaddr_storage *peer)
 {
     socklen_t len = sizeof *peer;
     memset(peer, 0, sizeof *peer);
     return accept4(from->fd, (struct sockaddr *)peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+/* While descriptors are scarce the loops take turns: else one would take for its client what another
+ * gave up to tell its own. */
+static int accept_one(eng_http_server *s, const eng_http_listener *from,
+                      struct sockaddr_storage *peer)
+{
+    if (!atomic_load_explicit(&s->scarce, memory_order_acquire))
+        return accept_now(from, peer);
+    pthread_mutex_lock(&s->scarcity);
+    int fd = accept_now(from, peer);
+    if (fd >= 0)
+        atomic_store_explicit(&s->scarce, false, memory_order_release);
+    pthread_mutex_unlock(&s->scarcity);
+    return fd;
 }
 
 static void welcome(eng_http_loop *l, int fd, const struct sockaddr_storage *peer)
@@ -206,11 +221,15 @@ static void welcome(eng_http_loop *l, int fd, const struct sockaddr_storage *pee
 static bool accept_without_descriptors(eng_http_loop *l, eng_http_listener *from)
 {
     struct sockaddr_storage peer;
+    eng_http_server *s = l->server;
+    atomic_store_explicit(&s->scarce, true, memory_order_release);
+    pthread_mutex_lock(&s->scarcity);
     if (l->reserve >= 0)
         close(l->reserve);
-    int fd = accept_one(from, &peer);
+    int fd = accept_now(from, &peer);
     l->reserve = open_reserve();
     if (fd >= 0 && l->reserve >= 0) {
+        pthread_mutex_unlock(&s->scarcity);
         welcome(l, fd, &peer);
         return true;
     }
@@ -222,6 +241,7 @@ static bool accept_without_descriptors(eng_http_loop *l, eng_http_listener *from
         if (l->reserve < 0)
             close(fd);
     }
+    pthread_mutex_unlock(&s->scarcity);
     if (l->reserve < 0)
         pause_listener(l, from);
     return fd >= 0 && l->reserve >= 0;
@@ -232,7 +252,7 @@ static bool accept_from(eng_http_loop *l, eng_http_listener *from)
 {
     for (unsigned i = 0; i < ACCEPTS; i++) {
         struct sockaddr_storage peer;
-        int fd = accept_one(from, &peer);
+        int fd = accept_one(l->server, from, &peer);
         if (fd >= 0)
             welcome(l, fd, &peer);
         else if (errno == EMFILE || errno == ENFILE) {

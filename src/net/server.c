@@ -98,6 +98,7 @@ eng_status eng_http_server_new(const eng_http_options *options, eng_http_server 
     };
     s->block_size = s->options.head_max + BEHIND_HEAD;
     s->connections_max = s->options.connections_max;
+    pthread_mutex_init(&s->scarcity, NULL);
     eng_status status = make_loops(s, err);
     if (status < 0)
         eng_http_server_free(s);
@@ -177,6 +178,7 @@ void eng_http_server_free(eng_http_server *s)
     for (unsigned i = 0; i < s->loop_count; i++)
         eng_http_loop_clear(&s->loops[i]);
     close_unix(s);
+    pthread_mutex_destroy(&s->scarcity);
     eng_free(s->loop_memory);
     eng_free(s);
 }
