@@ -3,7 +3,7 @@
 
     tools/answers_pages.py --model FOLDER [--page TEXT QUESTIONS]...
 
-Without --page, those of examples/paginas, each in three layouts: as it is; with no empty lines, as text taken from a page
+Without --page, those of tools/pages, each in three layouts: as it is; with no empty lines, as text taken from a page
 of the web often is; and as one single line. QUESTIONS has a JSON object a line, as `engenho eval` reads them.
 """
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import train_answers as train                                               # noqa: E402
 
-PAGES = os.path.join(train.ROOT, "examples/paginas")
+PAGES = os.path.join(train.ROOT, "tools/pages")
 LAYOUTS = {"page": lambda t: t, "dense": lambda t: re.sub(r"\n\s*\n", "\n", t), "line": lambda t: re.sub(r"\s+", " ", t)}
 
 

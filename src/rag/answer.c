@@ -16,7 +16,7 @@ enum { MAX_CHARS = 600, PARTS_MAX = 24, BRIEFS_MAX = 512 };
  * within one sentence, say nothing for the second: it costs them less than a point where it applies. */
 static const double by_list = 0.5, by_following = 0.1;
 /* What stands beside a sentence and is short costs little and often belongs to it: pages of short sentences, asked
- * in other words, are answered by several. Chosen on examples/paginas; pt_qa, of long sentences, hardly has such. */
+ * in other words, are answered by several. Chosen on tools/pages; pt_qa, of long sentences, hardly has such. */
 static const double by_beside = 0.3;
 enum { BESIDE_MOST = 120 };
 
