@@ -137,56 +137,12 @@ HEAD = """/*
  */
 #include "rag/answer_internal.h"
 
-#include <string.h>
-
-typedef struct {
-    const char *word;
-    uint8_t len;
-    bool any;      /* any ending */
-    uint8_t group; /* from 1 */
-} kin_word;
-
 /* clang-format off */
-static const kin_word kin[] = {
+const kin_word eng_kin_words[] = {
 %s};
 /* clang-format on */
 
-static unsigned two(const char *word)
-{
-    return (unsigned)(unsigned char)word[0] << 8 | (unsigned char)word[1];
-}
-
-/* The first word that does not stand before these two bytes. */
-static size_t begin_at(unsigned bytes)
-{
-    size_t from = 0, to = sizeof kin / sizeof *kin;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (two(kin[middle].word) < bytes)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from;
-}
-
-static bool is(const kin_word *k, eng_str folded)
-{
-    return (k->any ? folded.len >= k->len : folded.len == k->len) &&
-           memcmp(k->word, folded.ptr, k->len) == 0;
-}
-
-size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX])
-{
-    size_t n = 0, count = sizeof kin / sizeof *kin;
-    if (folded.len < 2)
-        return 0;
-    unsigned bytes = two(folded.ptr);
-    for (size_t i = begin_at(bytes); n < KIN_MAX && i < count && two(kin[i].word) == bytes; i++)
-        if (is(&kin[i], folded))
-            out[n++] = kin[i].group;
-    return n;
-}
+const size_t eng_kin_count = sizeof eng_kin_words / sizeof *eng_kin_words;
 """
 
 
@@ -199,7 +155,7 @@ def main():
         if len(line) + len(text) > 99:
             out, line = out + line + "\n", "   "
         line += text
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../src/rag/answer_kin.c"), "w", encoding="utf-8") as f:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../src/rag/answer_kin_table.c"), "w", encoding="utf-8") as f:
         f.write(HEAD % (out + line + "\n"))
 
 

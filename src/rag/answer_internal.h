@@ -4,7 +4,7 @@
  *     answer_words.c     classes of small words, in three languages
  *     question.c         what is asked
  *     answer_units.c     passages -> sentences, items, rows; their words; how they meet the question's
- *     answer_kin.c       words that mean nearly the same, made by tools/answer_kin.py
+ *     answer_kin.c       words that mean nearly the same; their table is made by tools/answer_kin.py
  *     answer_things.c    what can be pointed at: numbers, dates, names, amounts
  *     answer_features.c  a unit as numbers
  *     answer_brief.c     the phrase itself
@@ -46,6 +46,16 @@ size_t eng_fold_word(eng_str raw, char out[FOLDED_MAX]);
 unsigned eng_word_class(eng_str folded);
 
 enum { KIN_MAX = 4 };
+
+typedef struct {
+    const char *word;
+    uint8_t len;
+    bool any;      /* any ending */
+    uint8_t group; /* from 1 */
+} kin_word;
+
+extern const kin_word eng_kin_words[]; /* in the order of their bytes */
+extern const size_t eng_kin_count;
 /* Groups of words that mean nearly the same, from 1, to which this one belongs; how many they are. */
 size_t eng_word_kin(eng_str folded, uint8_t out[KIN_MAX]);
 
