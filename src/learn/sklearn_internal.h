@@ -136,6 +136,8 @@ const double *eng_sk_numbers(eng_sk *s, const eng_py *e, const eng_py *v, const 
 /* One or two dimensions, sparse (CSR) too; a single one is a row. */
 const double *eng_sk_matrix(eng_sk *s, const eng_py *e, const char *names, size_t *rows,
                             size_t *columns);
+/* Rows to hold those of x against: one at least, each as wide. */
+const double *eng_sk_rows(eng_sk *s, const eng_py *e, eng_sk_cols x, const char *names, size_t *n);
 const eng_plan_label *eng_sk_labels(eng_sk *s, const eng_py *e, const eng_py *classes,
                                     size_t *count);
 

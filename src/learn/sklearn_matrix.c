@@ -90,19 +90,6 @@ static eng_sk_cols pls_transform(eng_sk *s, const eng_py *e, eng_sk_cols x)
 
 /* ---- Kernels -------------------------------------------------------------------------------------------- */
 
-static const double *kept_rows(eng_sk *s, const eng_py *e, eng_sk_cols x, const char *name,
-                               size_t *n)
-{
-    size_t columns = 0;
-    eng_sk_expect(s, e, x);
-    const double *v = eng_sk_matrix(s, e, name, n, &columns);
-    if (v && (columns != x.n || !*n)) {
-        eng_sk_fail(s, e, "it has rows of %zu columns, not %zu", columns, x.n);
-        return NULL;
-    }
-    return v;
-}
-
 /* Less the mean of each of the kernel's columns and of this row, and with the mean of all. */
 static uint32_t *centred(eng_sk *s, const eng_py *e, uint32_t *k, size_t n)
 {
@@ -125,7 +112,7 @@ static uint32_t *centred(eng_sk *s, const eng_py *e, uint32_t *k, size_t n)
 static eng_sk_cols kernel_pca(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t n = 0, rows = 0, m = 0;
-    const double *points = kept_rows(s, e, x, "X_fit_", &n);
+    const double *points = eng_sk_rows(s, e, x, "X_fit_", &n);
     const double *vectors = eng_sk_matrix(s, e, "eigenvectors_ alphas_", &rows, &m);
     const double *roots = eng_sk_vector(s, e, "eigenvalues_ lambdas_", m);
     double *w = eng_sk_alloc(s, rows * m, sizeof *w);
@@ -144,7 +131,7 @@ static eng_sk_cols kernel_pca(eng_sk *s, const eng_py *e, eng_sk_cols x)
 static eng_sk_cols nystroem(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t n = 0, m = 0, columns = 0;
-    const double *points = kept_rows(s, e, x, "components_", &n);
+    const double *points = eng_sk_rows(s, e, x, "components_", &n);
     const double *w = eng_sk_matrix(s, e, "normalization_", &m, &columns);
     if (points && w && columns != n)
         eng_sk_fail(s, e, "it has weights of %zu rows, not %zu", columns, n);
@@ -210,7 +197,7 @@ static eng_sk_cols factors(eng_sk *s, const eng_py *e, eng_sk_cols x, const doub
 {
     size_t k = 0;
     eng_sk_expect(s, e, x);
-    const double *c = kept_rows(s, e, x, "components_", &k);
+    const double *c = eng_sk_rows(s, e, x, "components_", &k);
     const double *mean = eng_sk_vector(s, e, "mean_", x.n);
     double *w = eng_sk_alloc(s, k * x.n, sizeof *w), *a = eng_sk_alloc(s, k * k, sizeof *a);
     if (!c || !mean || !w || !a)
@@ -246,7 +233,7 @@ static eng_sk_cols sparse_pca(eng_sk *s, const eng_py *e, eng_sk_cols x)
 static eng_sk_cols boltzmann(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t m = 0;
-    const double *w = kept_rows(s, e, x, "components_", &m);
+    const double *w = eng_sk_rows(s, e, x, "components_", &m);
     const double *bias = w ? eng_sk_vector(s, e, "intercept_hidden_", m) : NULL;
     if (!w || !bias)
         return nothing;
@@ -258,7 +245,7 @@ static eng_sk_cols boltzmann(eng_sk *s, const eng_py *e, eng_sk_cols x)
 static eng_sk_cols neighbourhood(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t m = 0;
-    const double *w = kept_rows(s, e, x, "components_", &m);
+    const double *w = eng_sk_rows(s, e, x, "components_", &m);
     return w ? projected(s, e, x, NULL, NULL, w, m) : nothing;
 }
 

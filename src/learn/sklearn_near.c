@@ -285,22 +285,10 @@ static uint32_t nearest(eng_sk *s, const eng_py *e, eng_sk_cols x, const double 
     return ids && points && eng_sk_ok(s) ? eng_plan_nearest(s->b, ids, x.n, &p) : ENG_PLAN_NONE;
 }
 
-static const double *rows_of(eng_sk *s, const eng_py *e, eng_sk_cols x, const char *name, size_t *n)
-{
-    size_t columns = 0;
-    eng_sk_expect(s, e, x);
-    const double *v = eng_sk_matrix(s, e, name, n, &columns);
-    if (v && (columns != x.n || !*n)) {
-        eng_sk_fail(s, e, "it has rows of %zu columns, not %zu", columns, x.n);
-        return NULL;
-    }
-    return v;
-}
-
 static void neighbours_regressor(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     size_t n = 0, count = 0;
-    const double *points = rows_of(s, e, x, "_fit_X", &n);
+    const double *points = eng_sk_rows(s, e, x, "_fit_X", &n);
     const double *y = eng_sk_any_vector(s, e, "_y", &count);
     if (!points || !y)
         return;
@@ -321,7 +309,7 @@ static void neighbours_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng
     size_t outputs = several ? out->several_count : 1;
     for (size_t j = 0; j < outputs; j++)
         width += all[j].k;
-    const double *points = rows_of(s, e, x, "_fit_X", &n);
+    const double *points = eng_sk_rows(s, e, x, "_fit_X", &n);
     const double *y = points ? eng_sk_vector(s, e, "_y", n * outputs) : NULL;
     double *values = eng_sk_alloc(s, n * width, sizeof *values);
     for (size_t j = 0; points && y && values && j < outputs; at += all[j++].k)
@@ -403,7 +391,7 @@ static void nearest_centroid(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_o
     size_t n = 0;
     if (!eng_sk_classes(s, e, out))
         return;
-    const double *centres = rows_of(s, e, x, "centroids_", &n);
+    const double *centres = eng_sk_rows(s, e, x, "centroids_", &n);
     bool euclidean = eng_sk_is(e, "metric", "euclidean");
     if (!euclidean && !eng_sk_is(e, "metric", "manhattan"))
         eng_sk_fail(s, e, "its metric is not known");
@@ -447,7 +435,7 @@ static void clusters(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
     size_t n = 0;
     if (eng_sk_is(e, "affinity", "precomputed"))
         eng_sk_fail(s, e, "distances that were computed elsewhere are not known");
-    const double *centres = rows_of(s, e, x, "cluster_centers_", &n);
+    const double *centres = eng_sk_rows(s, e, x, "cluster_centers_", &n);
     if (centres && number_clusters(s, out, n))
         to_nearest(s, e, x, out, centres);
 }
@@ -455,7 +443,7 @@ static void clusters(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 static eng_sk_cols cluster_distances(eng_sk *s, const eng_py *e, eng_sk_cols x)
 {
     size_t n = 0;
-    const double *centres = rows_of(s, e, x, "cluster_centers_", &n);
+    const double *centres = eng_sk_rows(s, e, x, "cluster_centers_", &n);
     uint32_t *ids = eng_sk_dense(s, e, x);
     const eng_plan_support k = {.kind = ENG_PLAN_DISTANCE2, .vectors = centres, .count = n};
     if (!centres || !ids)
@@ -501,7 +489,7 @@ static uint32_t halves(eng_sk *s, const eng_py *e, const eng_py *node, const uin
 static void halved_clusters(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     size_t n = 0;
-    const double *centres = rows_of(s, e, x, "cluster_centers_", &n);
+    const double *centres = eng_sk_rows(s, e, x, "cluster_centers_", &n);
     uint32_t *ids = eng_sk_dense(s, e, x);
     if (centres && ids && number_clusters(s, out, n))
         out->index = halves(s, e, eng_py_attr(e, "_bisecting_tree"), ids, x.n, n, 0);
@@ -526,7 +514,7 @@ void eng_sk_inlier(eng_sk *s, eng_sk_out *out, uint32_t decision)
 static void local_outlier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     size_t n = 0, rows = 0, k = 0;
-    const double *points = rows_of(s, e, x, "_fit_X", &n);
+    const double *points = eng_sk_rows(s, e, x, "_fit_X", &n);
     const double *density = points ? eng_sk_vector(s, e, "_lrd", n) : NULL;
     const double *far = eng_sk_matrix(s, e, "_distances_fit_X_", &rows, &k);
     double neighbours = eng_sk_number(s, e, "n_neighbors_", 0);
@@ -613,7 +601,7 @@ static uint32_t *within(eng_sk *s, const eng_py *e, eng_sk_cols x, const double 
 static void radius_regressor(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_out *out)
 {
     size_t n = 0, count = 0;
-    const double *points = rows_of(s, e, x, "_fit_X", &n);
+    const double *points = eng_sk_rows(s, e, x, "_fit_X", &n);
     const double *y = eng_sk_any_vector(s, e, "_y", &count);
     if (points && y && (!count || count % n))
         eng_sk_fail(s, e, "it has %zu rows and %zu values", n, count);
@@ -649,7 +637,7 @@ static void radius_classifier(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_
     size_t n = 0, class = 0;
     if (!eng_sk_classes(s, e, out) || !outlier_class(s, e, out, &class))
         return;
-    const double *points = rows_of(s, e, x, "_fit_X", &n);
+    const double *points = eng_sk_rows(s, e, x, "_fit_X", &n);
     const double *y = points ? eng_sk_vector(s, e, "_y", n) : NULL;
     double *values = eng_sk_alloc(s, n * out->k, sizeof *values);
     if (!points || !y || !values)
@@ -674,7 +662,7 @@ static void label_propagation(eng_sk *s, const eng_py *e, eng_sk_cols x, eng_sk_
     size_t n = 0, rows = 0, columns = 0;
     if (!eng_sk_classes(s, e, out))
         return;
-    const double *points = rows_of(s, e, x, "X_", &n);
+    const double *points = eng_sk_rows(s, e, x, "X_", &n);
     const double *of = eng_sk_matrix(s, e, "label_distributions_", &rows, &columns);
     if (of && points && (rows != n || columns != out->k))
         eng_sk_fail(s, e, "it has labels of %zu rows, not %zu", rows, n);

@@ -194,6 +194,18 @@ static bool label_of(eng_sk *s, const eng_py_array *a, size_t i, eng_plan_label 
     return true;
 }
 
+const double *eng_sk_rows(eng_sk *s, const eng_py *e, eng_sk_cols x, const char *names, size_t *n)
+{
+    size_t columns = 0;
+    eng_sk_expect(s, e, x);
+    const double *v = eng_sk_matrix(s, e, names, n, &columns);
+    if (v && (columns != x.n || !*n)) {
+        eng_sk_fail(s, e, "it has rows of %zu columns, not %zu", columns, x.n);
+        return NULL;
+    }
+    return v;
+}
+
 const eng_plan_label *eng_sk_labels(eng_sk *s, const eng_py *e, const eng_py *classes,
                                     size_t *count)
 {
