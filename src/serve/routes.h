@@ -37,8 +37,8 @@ eng_status eng_say_job(eng_reply *out, int64_t job);
 /* The fields of a query for a page of a list. */
 extern const eng_field eng_page_query[];
 
-/* A collection; leaves the object open. */
-void eng_write_collection(eng_json_writer *w, const eng_collection *c);
+/* Answers with a collection, which is freed, and the job that changes it; 0: none does. */
+eng_status eng_say_collection(eng_reply *out, eng_collection *c, int64_t job);
 
 /* Times as RFC 3339, under a key; nothing for 0. */
 void eng_write_time(eng_json_writer *w, const char *key, int64_t wall_ms);

@@ -117,7 +117,7 @@ static const eng_field list_reply[] = {
 /* ---- Writing ---- */
 
 /* Leaves the object open. */
-void eng_write_collection(eng_json_writer *w, const eng_collection *c)
+static void write_collection(eng_json_writer *w, const eng_collection *c)
 {
     eng_json_open(w, '{');
     eng_json_member(w, "name", eng_str_of(c->name));
@@ -145,6 +145,19 @@ void eng_write_collection(eng_json_writer *w, const eng_collection *c)
     eng_json_raw(w, eng_str_of(c->settings));
     eng_write_time(w, "created_at", c->created_ms);
     eng_write_time(w, "updated_at", c->updated_ms);
+}
+
+eng_status eng_say_collection(eng_reply *out, eng_collection *c, int64_t job)
+{
+    eng_json_writer *w = eng_reply_json(out);
+    write_collection(w, c);
+    if (job) {
+        eng_json_name(w, ENG_STR("job"));
+        eng_json_int(w, job);
+    }
+    eng_json_close(w, '}');
+    eng_collection_free(c);
+    return ENG_OK;
 }
 
 /* ---- Handlers ---- */
@@ -200,26 +213,14 @@ static eng_status make(eng_request *req, eng_reply *out, eng_error *err)
     if (status == ENG_OK)
         status = eng_collection_make(eng_req_engine(req), eng_req_text(req, "name"), &spec, &c,
                                      err);
-    if (status < 0)
-        return status;
-    eng_json_writer *w = eng_reply_json(out);
-    eng_write_collection(w, c);
-    eng_json_close(w, '}');
-    eng_collection_free(c);
-    return ENG_OK;
+    return status < 0 ? status : eng_say_collection(out, c, 0);
 }
 
 static eng_status show(eng_request *req, eng_reply *out, eng_error *err)
 {
     eng_collection *c = NULL;
     eng_status status = eng_collection_get(eng_req_engine(req), eng_req_path(req, "c"), &c, err);
-    if (status < 0)
-        return status;
-    eng_json_writer *w = eng_reply_json(out);
-    eng_write_collection(w, c);
-    eng_json_close(w, '}');
-    eng_collection_free(c);
-    return ENG_OK;
+    return status < 0 ? status : eng_say_collection(out, c, 0);
 }
 
 static eng_status change(eng_request *req, eng_reply *out, eng_error *err)
@@ -232,17 +233,7 @@ static eng_status change(eng_request *req, eng_reply *out, eng_error *err)
     if (status == ENG_OK)
         status = eng_collection_change(eng_req_engine(req), eng_req_path(req, "c"), &spec, &job, &c,
                                        err);
-    if (status < 0)
-        return status;
-    eng_json_writer *w = eng_reply_json(out);
-    eng_write_collection(w, c);
-    if (job) {
-        eng_json_name(w, ENG_STR("job"));
-        eng_json_int(w, job);
-    }
-    eng_json_close(w, '}');
-    eng_collection_free(c);
-    return ENG_OK;
+    return status < 0 ? status : eng_say_collection(out, c, job);
 }
 
 static eng_status drop(eng_request *req, eng_reply *out, eng_error *err)
@@ -263,7 +254,7 @@ static eng_status list(eng_request *req, eng_reply *out, eng_error *err)
     eng_json_name(w, ENG_STR("collections"));
     eng_json_open(w, '[');
     for (size_t i = 0; i < page->count; i++) {
-        eng_write_collection(w, &page->items[i]);
+        write_collection(w, &page->items[i]);
         eng_json_close(w, '}');
     }
     eng_json_close(w, ']');
@@ -351,17 +342,7 @@ static eng_status import(eng_request *req, eng_reply *out, eng_error *err)
     int64_t job = 0;
     eng_status status = eng_collection_import(eng_req_engine(req), file->content, &options, &job,
                                               &c, err);
-    if (status < 0)
-        return status;
-    eng_json_writer *w = eng_reply_json(out);
-    eng_write_collection(w, c);
-    if (job) {
-        eng_json_name(w, ENG_STR("job"));
-        eng_json_int(w, job);
-    }
-    eng_json_close(w, '}');
-    eng_collection_free(c);
-    return ENG_OK;
+    return status < 0 ? status : eng_say_collection(out, c, job);
 }
 
 const eng_route eng_routes_collections[] = {

@@ -127,17 +127,7 @@ static eng_status handle_rollback(eng_request *req, eng_reply *out, eng_error *e
     int64_t job;
     eng_status status = eng_tune_rollback(eng_req_engine(req), eng_req_path(req, "c"), &job, &c,
                                           err);
-    if (status < 0)
-        return status;
-    eng_json_writer *w = eng_reply_json(out);
-    eng_write_collection(w, c);
-    if (job) {
-        eng_json_name(w, ENG_STR("job"));
-        eng_json_int(w, job);
-    }
-    eng_json_close(w, '}');
-    eng_collection_free(c);
-    return ENG_OK;
+    return status < 0 ? status : eng_say_collection(out, c, job);
 }
 
 const eng_route eng_routes_evaluate[] = {
