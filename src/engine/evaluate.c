@@ -45,37 +45,20 @@ static void write_params(eng_json_writer *w, eng_str collection, const char *spo
 
 static size_t at_least_one(size_t n) { return n ? n : 1; }
 
-/* How it is cut and by what it is embedded. */
-static eng_status check_stands(eng *e, const eng_evaluation *what, eng_arena *arena, eng_error *err)
-{
-    eng_cutting chunk;
-    eng_str id;
-    uint32_t dims;
-    eng_status status = ENG_OK;
-    for (size_t i = 0; i < what->chunk_count && status == ENG_OK; i++)
-        status = eng_cutting_parse(what->chunks[i], &chunk, err);
-    for (size_t i = 0; i < what->encoder_count && status == ENG_OK; i++)
-        status = eng_collection_model(e, what->encoders[i], arena, &id, &dims, err);
-    return status;
-}
-
-/* Found before the job is made, so that who asked is told at once. */
 static eng_status check(eng *e, eng_str collection, const eng_evaluation *what, eng_error *err)
 {
     eng_arena arena;
-    eng_probe *probes;
-    eng_collection *c = NULL;
-    size_t count, runs = at_least_one(what->mode_count) * at_least_one(what->model_count) *
-                         at_least_one(what->encoder_count) * at_least_one(what->chunk_count);
+    eng_str id;
+    uint32_t dims;
+    size_t runs = at_least_one(what->mode_count) * at_least_one(what->model_count) *
+                  at_least_one(what->encoder_count) * at_least_one(what->chunk_count);
     if (runs > RUNS_MAX)
         return eng_fail_field(err, ENG_EINVALID, ENG_STR("mode"), "at most %d runs", RUNS_MAX);
-    eng_status status = eng_collection_get(e, collection, &c, err);
-    eng_collection_free(c);
-    eng_arena_init(&arena, 1 << 16, NULL);
-    if (status == ENG_OK)
-        status = check_stands(e, what, &arena, err);
-    if (status == ENG_OK)
-        status = eng_probes_read(what->questions, &arena, &probes, &count, err);
+    eng_status status = eng_probing_check(e, collection, what->chunks, what->chunk_count,
+                                          what->questions, err);
+    eng_arena_init(&arena, 1 << 12, NULL);
+    for (size_t i = 0; i < what->encoder_count && status == ENG_OK; i++)
+        status = eng_collection_model(e, what->encoders[i], &arena, &id, &dims, err);
     eng_arena_clear(&arena);
     return status;
 }

@@ -4,6 +4,25 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+eng_status eng_probing_check(eng *e, eng_str collection, const eng_str *chunks, size_t chunk_count,
+                             eng_str questions, eng_error *err)
+{
+    eng_arena arena;
+    eng_probe *probes;
+    eng_cutting chunk;
+    size_t count;
+    eng_collection *c = NULL;
+    eng_status status = eng_collection_get(e, collection, &c, err);
+    eng_collection_free(c);
+    for (size_t i = 0; i < chunk_count && status == ENG_OK; i++)
+        status = eng_cutting_parse(chunks[i], &chunk, err);
+    eng_arena_init(&arena, 1 << 16, NULL);
+    if (status == ENG_OK)
+        status = eng_probes_read(questions, &arena, &probes, &count, err);
+    eng_arena_clear(&arena);
+    return status;
+}
+
 /* By its document where that is known; else with how many passages all facts are there. */
 static eng_status rank_of(const eng_probe *p, const eng_results *found, size_t *rank,
                           eng_error *err)

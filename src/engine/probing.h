@@ -18,6 +18,11 @@ typedef struct {
     void *ctx;
 } eng_probing;
 
+/* Found before there is a job, so that who asks is told at once: the collection, the ways of cutting, the
+ * questions. */
+eng_status eng_probing_check(eng *e, eng_str collection, const eng_str *chunks, size_t chunk_count,
+                             eng_str questions, eng_error *err) ENG_MUST_CHECK;
+
 /* The place from which on what answers it has been found; 0: not among the first ENG_MEASURE_DEPTH. */
 eng_status eng_probing_look(const eng_probing *how, const eng_probe *p, size_t *rank,
                             eng_error *err) ENG_MUST_CHECK;

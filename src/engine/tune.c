@@ -47,34 +47,19 @@ static void write_params(eng_json_writer *w, eng_str collection, const char *spo
     eng_json_close(w, '}');
 }
 
-static eng_status check(eng *e, eng_str collection, const eng_tune *what, eng_error *err)
-{
-    eng_arena arena;
-    eng_probe *probes;
-    size_t count;
-    eng_cutting chunk;
-    eng_collection *c = NULL;
-    eng_status status = eng_collection_get(e, collection, &c, err);
-    eng_collection_free(c);
-    if (status == ENG_OK && what->chunk_count >= ENG_KNOB_VALUES)
-        status = eng_fail_field(err, ENG_EINVALID, ENG_STR("chunk"), "at most %d of them",
-                                ENG_KNOB_VALUES - 1);
-    for (size_t i = 0; i < what->chunk_count && status == ENG_OK; i++)
-        status = eng_cutting_parse(what->chunks[i], &chunk, err);
-    eng_arena_init(&arena, 1 << 16, NULL);
-    if (status == ENG_OK)
-        status = eng_probes_read(what->questions, &arena, &probes, &count, err);
-    eng_arena_clear(&arena);
-    return status;
-}
-
 eng_status eng_tune_begin(eng *e, eng_str collection, const eng_tune *what, int64_t *job,
                           eng_error *err)
 {
     char name[ENG_SPOOL_NAME];
     eng_buf params;
     eng_spool_name("questions", name);
-    eng_status status = check(e, collection, what, err);
+    eng_status status = ENG_OK;
+    if (what->chunk_count >= ENG_KNOB_VALUES)
+        status = eng_fail_field(err, ENG_EINVALID, ENG_STR("chunk"), "at most %d of them",
+                                ENG_KNOB_VALUES - 1);
+    if (status == ENG_OK)
+        status = eng_probing_check(e, collection, what->chunks, what->chunk_count, what->questions,
+                                   err);
     if (status == ENG_OK)
         status = eng_spool_write(e, name, what->questions, err);
     if (status < 0)
