@@ -34,29 +34,15 @@ import tempfile  # noqa: E402
 import time  # noqa: E402
 import urllib.request  # noqa: E402
 
+import environment  # noqa: E402
 from server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "benchvenv-categories"
 OURS = ROOT / "build" / "bench" / "categories" / "ours"
 COLUMNS = ["title", "concatenated_tags", "query"]
 FOLDS = 5
 FASTTEXT = ["-wordNgrams", "2", "-minn", "2", "-maxn", "5", "-epoch", "25", "-lr", "0.5", "-dim", "50", "-bucket", "200000",
             "-thread", "1", "-verbose", "0"]
-
-
-def prepare():
-    """Once: the peers' environment, in which this script then runs again; and our side."""
-    wanted = ROOT / "bench" / "categories" / "requirements.txt"
-    made = VENV / "made"
-    if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
-        made.touch()
-    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/categories/ours"], check=True)
-    if pathlib.Path(sys.prefix) != VENV:
-        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
 
 
 def read(path):
@@ -325,7 +311,7 @@ class FastAPI:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
-        self.process = subprocess.Popen([str(VENV / "bin" / "uvicorn"), "service:app", "--port", str(self.port), "--log-level", "warning", "--no-access-log",
+        self.process = subprocess.Popen([sys.prefix + "/bin/uvicorn", "service:app", "--port", str(self.port), "--log-level", "warning", "--no-access-log",
                                          "--workers", str(len(os.sched_getaffinity(0)))],
                                         cwd=ROOT / "bench" / "categories", env={**os.environ, "MODEL": model, "OMP_NUM_THREADS": "1"})
         for _ in range(300):
@@ -386,7 +372,7 @@ def main():
     for what in ("quality", "speed", "size", "http", "json"):
         ask.add_argument("--" + what, action="store_true")
     given = ask.parse_args()
-    prepare()
+    environment.enter("categories", "build/bench/categories/ours")
 
     def report(name, ours, peer, ratio, goal, more="", lower=False):
         ok = ratio <= goal if lower else ratio >= goal

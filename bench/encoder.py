@@ -7,7 +7,7 @@ Everything takes turns in one run; each figure is the median of its turns, which
 The mix is texts of 5 to 250 tokens as they come, 32 at a time: the peers pad them, ours does not.
 With --cpu: on a machine that is busy otherwise, processor time in place of seconds, the least of all
 turns, and one thread only.
-Needs the model's folder (ENGENHO_BENCH_MODEL, or --model) and, for the peers, PyPI (build/benchvenv).
+Needs the model's folder (ENGENHO_BENCH_MODEL, or --model) and, for the peers, PyPI (build/benchvenv-encoder).
 """
 
 import argparse
@@ -19,25 +19,13 @@ import subprocess
 import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+import environment  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "benchvenv"
 OURS = ROOT / "build" / "bench" / "encoder" / "ours"
 INT8, F32 = ("ort-int8", "ov-int8"), ("ort-f32", "ov-f32")
 TURN = 0.05
-
-
-def prepare():
-    """Once: the peers' environment, in which this script then runs again; and our side."""
-    wanted = ROOT / "bench" / "encoder" / "requirements.txt"
-    made = VENV / "made"
-    if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
-        made.touch()
-    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/encoder/ours"], check=True)
-    if pathlib.Path(sys.prefix) != VENV:
-        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
 
 
 class Ours:
@@ -158,7 +146,7 @@ def main():
     args = p.parse_args()
     if not args.model or not os.path.exists(os.path.join(args.model, "model.safetensors")):
         sys.exit("encoder: no model: --model FOLDER or ENGENHO_BENCH_MODEL, of all-MiniLM-L6-v2")
-    prepare()
+    environment.enter("encoder", "build/bench/encoder/ours")
     sys.path.insert(0, str(ROOT / "bench" / "encoder"))
     import peers as engines
     args.threads = [1] if args.cpu else [int(t) for t in args.threads.split(",")]

@@ -21,28 +21,16 @@ import argparse
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+import environment  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "benchvenv-peers"
-WANTED = ROOT / "bench" / "peers" / "requirements.txt"
 SHARED = ROOT.parent / "shared" / "peers"
 CALL, BATCH, LONGEST, ASKED, K = 64, 32, 256, 200, 10
-
-
-def prepare():
-    """Once: the peers' environment, in which this script then runs again."""
-    made = VENV / "made"
-    if not made.exists() or made.stat().st_mtime < WANTED.stat().st_mtime:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "--require-hashes", "-r", str(WANTED)], check=True)
-        made.touch()
-    if pathlib.Path(sys.prefix) != VENV:
-        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
 
 
 def threads_ms(pid):
@@ -182,7 +170,7 @@ def main():
     parser.add_argument("--words", type=int, default=100000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    prepare()
+    environment.enter("peers")
     os.chdir(ROOT)
     import search  # which takes this folder out of the path: its http.py is not Python's
     with tempfile.TemporaryDirectory(prefix="engenho-bench-", dir="build") as folder:

@@ -30,10 +30,10 @@ import tempfile  # noqa: E402
 import time  # noqa: E402
 import urllib.request  # noqa: E402
 
+import environment  # noqa: E402
 from server import Server, binary  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "benchvenv-predict"
 COLUMNS, CONNECTIONS = 20, 64
 START_TIMEOUT = 60
 ROW = {"x%d" % i: round(i / 7 - 1, 3) for i in range(COLUMNS)}
@@ -48,19 +48,6 @@ def of_bench(name):
 
 
 http = of_bench("http")
-
-
-def prepare():
-    """Once: the peer's environment, in which this script then runs again."""
-    wanted = ROOT / "bench" / "predict" / "requirements.txt"
-    made = VENV / "made"
-    if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
-        made.touch()
-    if pathlib.Path(sys.prefix) != VENV:
-        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
 
 
 def train(folder):
@@ -79,7 +66,7 @@ class FastAPI:
         self.port = http.free_port()
         # One thread in each worker's arrays: more would only get into each other's way.
         self.process = subprocess.Popen(
-            [str(VENV / "bin" / "uvicorn"), "--app-dir", str(ROOT / "bench" / "predict"), "app:app", "--port",
+            [sys.prefix + "/bin/uvicorn", "--app-dir", str(ROOT / "bench" / "predict"), "app:app", "--port",
              str(self.port), "--workers", str(len(os.sched_getaffinity(0))), "--no-access-log", "--log-level", "error"],
             env={**os.environ, "BENCH_MODEL": str(model), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
         self.wait()
@@ -214,7 +201,7 @@ def main():
     p.add_argument("--seconds", type=int, default=1)
     p.add_argument("--json", action="store_true")
     args = p.parse_args()
-    prepare()
+    environment.enter("predict")
     lines = http.Lines(args.json)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-predict-"))
     try:

@@ -14,7 +14,6 @@ Needs a C compiler and, for the peers, PyPI (build/benchvenv-trees).
 import argparse
 import json
 import math
-import os
 import pathlib
 import pickle
 import statistics
@@ -22,25 +21,13 @@ import subprocess
 import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "lib"))
+import environment  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV = ROOT / "build" / "benchvenv-trees"
 WORK = ROOT / "build" / "bench" / "trees"
 OURS = WORK / "ours"
 COLUMNS, TRAINED, ROWS = 20, 20000, 10000
-
-
-def prepare():
-    """Once: the peers' environment, in which this script then runs again; and our side."""
-    wanted = ROOT / "bench" / "trees" / "requirements.txt"
-    made = VENV / "made"
-    if not made.exists() or made.stat().st_mtime < wanted.stat().st_mtime:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-deps", "--require-hashes", "-r", str(wanted)], check=True)
-        made.touch()
-    subprocess.run(["make", "-s", "-C", str(ROOT), "build/bench/trees/ours"], check=True)
-    if pathlib.Path(sys.prefix) != VENV:
-        os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), __file__] + sys.argv[1:])
 
 
 class Ours:
@@ -174,7 +161,7 @@ def growth_by_trees(report, name, models, args):
 
 
 def library(package, file):
-    found = list((VENV / "lib").glob("python3*/site-packages/%s/lib/%s" % (package, file)))
+    found = list((pathlib.Path(sys.prefix) / "lib").glob("python3*/site-packages/%s/lib/%s" % (package, file)))
     return found[0] if found else sys.exit("bench/trees: no " + file)
 
 
@@ -288,7 +275,7 @@ def main():
     chosen = args.cases.split(",")
     if not set(chosen) <= set(CASES):
         sys.exit("bench/trees: cases are " + ", ".join(CASES))
-    prepare()
+    environment.enter("trees", "build/bench/trees/ours")
     x, _ = data()
     x[:ROWS].tofile(WORK / "rows.f32")
     report = Report(args.json)
