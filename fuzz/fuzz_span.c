@@ -20,7 +20,7 @@ static unsigned sum(eng_str view)
 
 static unsigned take(eng_span *s, unsigned op)
 {
-    switch (op % 8) {
+    switch (op % 9) {
     case 0:
         return eng_span_u8(s);
     case 1:
@@ -35,6 +35,8 @@ static unsigned take(eng_span *s, unsigned op)
         return sum(eng_span_bytes(s, eng_span_u16(s)));
     case 6:
         return sum(eng_span_until(s, (unsigned char)op));
+    case 7:
+        return eng_span_varint(s) != 0;
     default: {
         eng_span part = eng_span_part(s, eng_span_u8(s));
         check(part.failed == s->failed);

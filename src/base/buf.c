@@ -123,6 +123,13 @@ void eng_buf_u64(eng_buf *b, uint64_t value)
     eng_buf_bytes(b, digits + at, sizeof digits - at);
 }
 
+void eng_buf_varint(eng_buf *b, uint64_t value)
+{
+    for (; value >= 128; value >>= 7)
+        eng_buf_byte(b, (char)(value | 128));
+    eng_buf_byte(b, (char)value);
+}
+
 void eng_buf_drop(eng_buf *b, size_t n)
 {
     if (n == 0 || !b->data)

@@ -32,6 +32,7 @@ void eng_buf_str(eng_buf *b, eng_str text);
 void eng_buf_byte(eng_buf *b, char c);
 void eng_buf_format(eng_buf *b, const char *format, ...) ENG_PRINTF(2, 3);
 void eng_buf_u64(eng_buf *b, uint64_t value);
+void eng_buf_varint(eng_buf *b, uint64_t value); /* as eng_span_varint reads it */
 
 /* Room for len more bytes at data + len, or NULL; the caller fills it and then says how much it
  * used with eng_buf_added. The fast way in for printers of numbers and for recv. */

@@ -130,18 +130,6 @@ uint32_t eng_cursor_count(eng_cursor *c)
     return c->counts[c->at];
 }
 
-static uint32_t take_varint(eng_span *in)
-{
-    uint32_t v = 0;
-    for (unsigned shift = 0; shift < 32; shift += 7) {
-        uint8_t byte = eng_span_u8(in);
-        v |= (uint32_t)(byte & 127) << shift;
-        if (byte < 128)
-            break;
-    }
-    return v;
-}
-
 /* Positions of a block follow each other, so those before ours are passed over; asked for row after
  * row they are read once. */
 size_t eng_cursor_positions(eng_cursor *c, uint32_t *out, size_t max)
@@ -156,16 +144,16 @@ size_t eng_cursor_positions(eng_cursor *c, uint32_t *out, size_t max)
     }
     eng_span in = eng_span_of(c->list + c->positions_at, c->len - c->positions_at);
     for (; c->positions_next < c->at && !in.failed; c->positions_next++) {
-        for (uint32_t n = take_varint(&in); n > 0 && !in.failed; n--)
-            take_varint(&in);
+        for (uint64_t n = eng_span_varint(&in); n > 0 && !in.failed; n--)
+            eng_span_varint(&in);
     }
     c->positions_at += in.pos;
     eng_span mine = eng_span_of(c->list + c->positions_at, c->len - c->positions_at);
-    uint32_t n = take_varint(&mine), position = 0;
+    uint64_t n = eng_span_varint(&mine), position = 0;
     size_t count = 0;
     for (; n > 0 && count < max && !mine.failed; n--) {
-        position += take_varint(&mine);
-        out[count++] = position;
+        position += eng_span_varint(&mine);
+        out[count++] = (uint32_t)position;
     }
     return in.failed || mine.failed ? 0 : count;
 }

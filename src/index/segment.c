@@ -255,14 +255,6 @@ static void end_block(eng_segment_writer *w)
     w->positions_at = (uint32_t)w->positions.len;
 }
 
-/* Seven bits a byte, the lowest first. */
-static void put_varint(eng_buf *out, uint32_t v)
-{
-    for (; v >= 128; v >>= 7)
-        eng_buf_byte(out, (char)(v | 128));
-    eng_buf_byte(out, (char)v);
-}
-
 void eng_segment_add(eng_segment_writer *w, const eng_posting *p)
 {
     uint32_t count = p->count < ENG_COUNT_MAX ? p->count : ENG_COUNT_MAX;
@@ -272,9 +264,9 @@ void eng_segment_add(eng_segment_writer *w, const eng_posting *p)
     w->impact = impact > w->impact ? impact : w->impact;
     w->entry.count++;
     if (w->positioned) {
-        put_varint(&w->positions, p->position_count);
+        eng_buf_varint(&w->positions, p->position_count);
         for (uint32_t i = 0, last = 0; i < p->position_count; last = p->positions[i++])
-            put_varint(&w->positions, p->positions[i] - last);
+            eng_buf_varint(&w->positions, p->positions[i] - last);
     }
     if (w->pending == ENG_PACK)
         end_block(w);

@@ -3,6 +3,7 @@
  * the block before it, ends it, or begins another. Nothing is changed in the text: a block is where
  * it stands.
  */
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/span.h"
 #include "text/text_internal.h"
@@ -234,47 +235,27 @@ eng_status eng_blocks_of(eng_str text, bool markdown, eng_arena *arena, const en
 
 /* ---- Beside their text ---------------------------------------------------------------------- */
 
-/* A block is three numbers of seven bits a byte, the last of which has its top bit clear: how far after
- * the one before it starts, how long it is, and its level and kind. */
-enum { PACKED_MOST = 10 + 10 + 2, KIND_BITS = 3 };
-
-static char *put_number(char *to, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        *to++ = (char)(v | 0x80);
-    *to++ = (char)v;
-    return to;
-}
-
-/* Those of 64 bits and over are taken for too large, which they are. */
-static uint64_t take_number(eng_span *in)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 63; shift += 7) {
-        uint8_t byte = eng_span_u8(in);
-        v |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            return v;
-    }
-    return UINT64_MAX;
-}
+/* A block is three numbers: how far after the one before it starts, how long it is, and its level and kind. */
+enum { KIND_BITS = 3 };
 
 eng_status eng_blocks_pack(const eng_block *blocks, size_t count, eng_arena *arena, eng_str *out,
                            eng_error *err)
 {
-    char *packed = eng_arena_array(arena, count + 1, PACKED_MOST), *to = packed;
+    eng_buf packed;
     size_t last = 0;
-    if (!packed)
-        return eng_fail_nomem(err);
-    for (size_t i = 0; i < count; i++) {
-        const eng_block *b = &blocks[i];
-        to = put_number(to, b->start - last);
-        to = put_number(to, b->end - b->start);
-        to = put_number(to, (unsigned)b->level << KIND_BITS | b->kind);
-        last = b->end;
+    eng_buf_init(&packed, SIZE_MAX);
+    for (size_t i = 0; i < count; last = blocks[i++].end) {
+        eng_buf_varint(&packed, blocks[i].start - last);
+        eng_buf_varint(&packed, blocks[i].end - blocks[i].start);
+        eng_buf_varint(&packed, (unsigned)blocks[i].level << KIND_BITS | blocks[i].kind);
     }
-    *out = (eng_str){packed, (size_t)(to - packed)};
-    return ENG_OK;
+    eng_status status = eng_buf_check(&packed, "blocks", err);
+    if (status == ENG_OK) {
+        *out = eng_arena_copy(arena, eng_buf_view(&packed));
+        status = out->ptr ? ENG_OK : eng_fail_nomem(err);
+    }
+    eng_buf_clear(&packed);
+    return status;
 }
 
 static bool is_boundary(eng_str text, size_t at)
@@ -285,7 +266,7 @@ static bool is_boundary(eng_str text, size_t at)
 /* False where it cannot be one of that text that begins at `last` or later. */
 static bool take_block(eng_span *in, eng_str text, size_t last, eng_block *out)
 {
-    uint64_t gap = take_number(in), len = take_number(in), what = take_number(in);
+    uint64_t gap = eng_span_varint(in), len = eng_span_varint(in), what = eng_span_varint(in);
     if (in->failed || gap > text.len - last || len > text.len - last - gap || what > 0x7FF)
         return false;
     *out = (eng_block){.start = last + gap,
