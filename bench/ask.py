@@ -89,7 +89,7 @@ def fill(data, count):
         size += len(text)
         db.execute("INSERT INTO document (id, collection, name, version, hash, bytes, tokens, created_ms, updated_ms) "
                    "VALUES (?, ?, ?, 1, ?, ?, 200, 0, 0)", (i, collection, "d%d" % i, b"%032d" % i, len(text)))
-        db.execute("INSERT INTO document_text VALUES (?, ?)", (i, text))
+        db.execute("INSERT INTO document_text (document, text) VALUES (?, ?)", (i, text))
         db.execute("INSERT INTO passage (id, cutting, document, kind, start, end, tokens) VALUES (?, ?, ?, 0, 0, ?, 200)",
                    (i, cutting, i, len(text)))
         at = 0

@@ -69,7 +69,7 @@ def fill(data, size):
         db.execute("INSERT INTO document (id, collection, name, version, hash, bytes, tokens, "
                    "created_ms, updated_ms, title) VALUES (?, 1, ?, 1, ?, ?, 900, 0, 0, 'title')",
                    (i, "document %d" % i, b"%032d" % i, TEXT))
-        db.execute("INSERT INTO document_text VALUES (?, ?)", (i, text))
+        db.execute("INSERT INTO document_text (document, text) VALUES (?, ?)", (i, text))
         db.execute("INSERT INTO passage (id, cutting, document, kind, start, end, tokens) "
                    "VALUES (?, 1, ?, 1, 0, ?, 900)", (i, i, TEXT))
         db.execute("INSERT INTO vector (generation, passage, kind, start, end, data) "
