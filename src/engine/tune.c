@@ -74,13 +74,18 @@ eng_status eng_tune_begin(eng *e, eng_str collection, const eng_tune *what, int6
 
 /* ---- Knobs ---- */
 
+static bool same_cutting(const eng_cutting *a, const eng_cutting *b)
+{
+    return a->size == b->size && a->overlap == b->overlap && a->characters == b->characters;
+}
+
 static void add_way(eng_tuning_run *t, eng_str text)
 {
     eng_cutting chunk;
     if (eng_cutting_parse(text, &chunk, NULL) < 0 || t->values[ENG_KNOB_CHUNK] == ENG_KNOB_VALUES)
         return;
     for (size_t i = 0; i < t->values[ENG_KNOB_CHUNK]; i++)
-        if (memcmp(&t->ways[i].chunk, &chunk, sizeof chunk) == 0)
+        if (same_cutting(&t->ways[i].chunk, &chunk))
             return;
     t->ways[t->values[ENG_KNOB_CHUNK]++].chunk = chunk;
 }
